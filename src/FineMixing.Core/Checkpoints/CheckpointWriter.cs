@@ -1,0 +1,128 @@
+using FineMixing.Checkpoints.Safetensors;
+using Microsoft.Win32.SafeHandles;
+
+namespace FineMixing.Checkpoints;
+
+/// <summary>How a checkpoint is written.</summary>
+public sealed record CheckpointWriterOptions
+{
+    /// <summary>The most bytes of tensor data in one file; at least 1, default 5 GB. A larger tensor gets a file of its own.</summary>
+    public long MaxShardBytes { get; init; } = 5_000_000_000;
+
+    /// <summary>Whether weights that are already in the folder may be replaced; default no.</summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>Added to the <c>__metadata__</c> of every file, beside <c>format</c> = <c>pt</c>.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>A model folder whose other files (configuration, tokenizer) are copied beside the weights; default none.</summary>
+    public string? CopyOtherFilesFrom { get; init; }
+
+    internal Func<string, long, SafeFileHandle>? CreateFile { get; init; }
+}
+
+/// <summary>Writes a checkpoint as safetensors in a Hugging Face model folder: all files or none.</summary>
+public static class CheckpointWriter
+{
+    private const int ChunkBytes = 1 << 20;
+
+    /// <summary>Writes all tensors of a checkpoint.</summary>
+    /// <param name="source">Read piece by piece.</param>
+    /// <param name="folder">Created if missing.</param>
+    /// <param name="options">Defaults if null.</param>
+    /// <param name="cancellationToken">Cancels; nothing is left behind.</param>
+    /// <returns>The full paths of the files written.</returns>
+    /// <exception cref="ArgumentException">The tensors cannot be stored (see <see cref="SafetensorsLayout.Plan"/>).</exception>
+    /// <exception cref="IOException">A target exists and <see cref="CheckpointWriterOptions.Overwrite"/> is off, or the disk is full.</exception>
+    public static IReadOnlyList<string> Write(ICheckpoint source, string folder, CheckpointWriterOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        options ??= new CheckpointWriterOptions();
+        var plan = ShardPlan.Create(source.Tensors, options.MaxShardBytes, options.Metadata);
+        RefuseOtherWeights(folder, plan, options.Overwrite);
+        using var output = options.CreateFile is null
+            ? new OutputTransaction(folder, options.Overwrite)
+            : new OutputTransaction(folder, options.Overwrite, options.CreateFile);
+        if (options.CopyOtherFilesFrom is not null)
+            AddOtherFiles(output, options.CopyOtherFilesFrom, cancellationToken);
+        foreach (var file in plan.Files)
+            WriteFile(source, file.Layout, output.Create(file.FileName, file.Layout.TotalLength), cancellationToken);
+        AddIndex(output, plan);
+        if (source is IFileCheckpoint files)
+            files.EnsureUnchanged();
+        output.Commit(ObsoleteWeights(output.Folder, plan), cancellationToken);
+        return FilesOf(output.Folder, plan);
+    }
+
+    /// <summary>Adds the index of a sharded plan to an output, as the last of its weights.</summary>
+    internal static void AddIndex(OutputTransaction output, ShardPlan plan)
+    {
+        if (plan.Index is { } index)
+            output.Add(Checkpoint.SafetensorsIndex, index.Span);
+    }
+
+    /// <summary>The full paths of a plan's files, index last.</summary>
+    internal static string[] FilesOf(string folder, ShardPlan plan) =>
+        [.. plan.Files.Select(f => f.FileName).Concat(plan.Index is null ? [] : [Checkpoint.SafetensorsIndex]).Select(name => Path.Combine(folder, name))];
+
+    /// <summary>Refuses a folder whose weights would be mistaken for, or mixed with, the new ones.</summary>
+    internal static void RefuseOtherWeights(string folder, ShardPlan plan, bool overwrite)
+    {
+        if (overwrite || !Directory.Exists(folder))
+            return;
+        var existing = Directory.EnumerateFiles(folder).Select(f => Path.GetFileName(f)).Where(IsWeights)
+            .Concat(FilesOf(folder, plan).Where(File.Exists).Select(f => Path.GetFileName(f)))
+            .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+        if (existing.Length > 0)
+            throw new IOException($"The folder '{folder}' already has weights ({string.Join(", ", existing)}); they are only replaced when overwriting is asked for.");
+    }
+
+    /// <summary>The earlier safetensors weights of a folder that a plan does not replace by name, and the earlier index: removed first, so that a crash never leaves an index beside shards of another model.</summary>
+    internal static string[] ObsoleteWeights(string folder, ShardPlan plan)
+    {
+        var replaced = plan.Files.Select(f => f.FileName).ToHashSet(StringComparer.Ordinal);
+        return [.. Directory.EnumerateFiles(folder).Select(f => Path.GetFileName(f))
+            .Where(name => IsWeights(name) && !replaced.Contains(name))
+            .OrderByDescending(name => name == Checkpoint.SafetensorsIndex)];
+    }
+
+    /// <summary>Adds the files of a model folder that are not weights: configuration, tokenizer, licence.</summary>
+    internal static void AddOtherFiles(OutputTransaction output, string sourceFolder, CancellationToken cancellationToken)
+    {
+        if (Path.GetFullPath(sourceFolder) == output.Folder)
+            return;
+        foreach (var path in Directory.EnumerateFiles(sourceFolder).Order(StringComparer.Ordinal))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!IsNotCopied(Path.GetFileName(path)))
+                output.Add(Path.GetFileName(path), File.ReadAllBytes(path));
+        }
+    }
+
+    private static bool IsWeights(string name) =>
+        name is Checkpoint.SafetensorsFile or Checkpoint.SafetensorsIndex
+        || (name.StartsWith("model-", StringComparison.Ordinal) && name.Contains("-of-", StringComparison.Ordinal) && name.EndsWith(".safetensors", StringComparison.Ordinal));
+
+    // Weights in any format, whatever they are called, and another output's manifest.
+    private static bool IsNotCopied(string name) =>
+        Path.GetExtension(name) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".h5" or ".msgpack" or ".onnx" or ".gguf" or ".ckpt" or ".tmp"
+        || name.EndsWith(".index.json", StringComparison.Ordinal)
+        || name == "finemixing.json";
+
+    private static void WriteFile(ICheckpoint source, SafetensorsLayout layout, SafeFileHandle file, CancellationToken cancellationToken)
+    {
+        RandomAccess.Write(file, layout.Header.Span, 0);
+        var buffer = new byte[ChunkBytes];
+        foreach (var (tensor, fileOffset) in layout.Entries)
+        {
+            for (long done = 0; done < tensor.ByteLength; done += ChunkBytes)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var chunk = buffer.AsSpan(0, (int)Math.Min(ChunkBytes, tensor.ByteLength - done));
+                source.Read(tensor, done, chunk);
+                RandomAccess.Write(file, chunk, fileOffset + done);
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text;
+
+namespace FineMixing.Checkpoints.Safetensors;
+
+/// <summary>How tensors are spread over files of a limited size: one <c>model.safetensors</c>, or shards with an index.</summary>
+public sealed class ShardPlan
+{
+    private ShardPlan(IReadOnlyList<PlannedFile> files, ReadOnlyMemory<byte>? index)
+    {
+        Files = files;
+        Index = index;
+    }
+
+    /// <summary>The safetensors files, in order.</summary>
+    public IReadOnlyList<PlannedFile> Files { get; }
+
+    /// <summary>The bytes of <c>model.safetensors.index.json</c>; null for a single file.</summary>
+    public ReadOnlyMemory<byte>? Index { get; }
+
+    /// <summary>Plans the files.</summary>
+    /// <param name="tensors">In any order.</param>
+    /// <param name="maxShardBytes">The most bytes of tensor data in a file; a larger tensor gets a file of its own.</param>
+    /// <param name="metadata">The <c>__metadata__</c> of each file.</param>
+    /// <exception cref="ArgumentException">See <see cref="SafetensorsLayout.Plan"/>; or there would be more than <see cref="SafetensorsLimits.Shards"/> shards.</exception>
+    public static ShardPlan Create(IEnumerable<TensorInfo> tensors, long maxShardBytes, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentNullException.ThrowIfNull(tensors);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxShardBytes);
+        var ordered = SafetensorsLayout.Order(tensors);
+        for (var i = 1; i < ordered.Length; i++)
+        {
+            // Found here because the two could end up in different shards.
+            if (ordered[i].Name == ordered[i - 1].Name)
+                throw new ArgumentException($"Two tensors are called '{ordered[i].Name}'.", nameof(tensors));
+        }
+
+        var groups = Group(ordered, maxShardBytes);
+        if (groups.Count == 1)
+            return new ShardPlan([new PlannedFile(Checkpoint.SafetensorsFile, SafetensorsLayout.Plan(groups[0], metadata))], null);
+        if (groups.Count > SafetensorsLimits.Shards)
+            throw new ArgumentException($"{groups.Count} shards of at most {maxShardBytes} bytes would be needed; at most {SafetensorsLimits.Shards} are allowed: raise the limit.", nameof(maxShardBytes));
+        var files = groups.Select((group, i) => new PlannedFile(
+            string.Create(CultureInfo.InvariantCulture, $"model-{i + 1:D5}-of-{groups.Count:D5}.safetensors"),
+            SafetensorsLayout.Plan(group, metadata))).ToArray();
+        return new ShardPlan(files, ComposeIndex(files));
+    }
+
+    private static List<List<TensorInfo>> Group(TensorInfo[] tensors, long maxShardBytes)
+    {
+        var groups = new List<List<TensorInfo>> { new() };
+        long bytes = 0;
+        foreach (var tensor in tensors)
+        {
+            if (groups[^1].Count > 0 && tensor.ByteLength > maxShardBytes - bytes)
+            {
+                groups.Add([]);
+                bytes = 0;
+            }
+
+            groups[^1].Add(tensor);
+            bytes += tensor.ByteLength;
+        }
+
+        return groups;
+    }
+
+    private static byte[] ComposeIndex(PlannedFile[] files)
+    {
+        var total = files.Sum(f => f.Layout.TotalLength - f.Layout.Header.Length);
+        var json = new StringBuilder();
+        json.Append(CultureInfo.InvariantCulture, $"{{\n  \"metadata\": {{\n    \"total_size\": {total}\n  }},\n  \"weight_map\": {{\n");
+        json.AppendJoin(",\n", files
+            .SelectMany(f => f.Layout.Entries.Select(e => (e.Tensor.Name, f.FileName)))
+            .OrderBy(e => e.Name, StringComparer.Ordinal)
+            .Select(e => $"    {SafetensorsLayout.Quoted(e.Name)}: {SafetensorsLayout.Quoted(e.FileName)}"));
+        return Encoding.UTF8.GetBytes(json.Append("\n  }\n}\n").ToString());
+    }
+}
+
+/// <summary>One file of a <see cref="ShardPlan"/>.</summary>
+/// <param name="FileName">Its name, without folder.</param>
+/// <param name="Layout">What goes where.</param>
+public sealed record PlannedFile(string FileName, SafetensorsLayout Layout);

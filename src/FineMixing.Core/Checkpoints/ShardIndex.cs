@@ -1,0 +1,143 @@
+using System.Text.Json;
+using FineMixing.Checkpoints.Safetensors;
+
+namespace FineMixing.Checkpoints;
+
+/// <summary>The index of a sharded checkpoint (<c>*.index.json</c>): which shard holds which tensor.</summary>
+internal sealed class ShardIndex
+{
+    private const long MaxBytes = 100_000_000;
+
+    private readonly Dictionary<string, int> _tensorCount = new(StringComparer.Ordinal);
+
+    private ShardIndex(string path, Dictionary<string, string> shardOfTensor)
+    {
+        Path = path;
+        Folder = System.IO.Path.GetDirectoryName(path)!;
+        ShardOfTensor = shardOfTensor;
+        foreach (var shard in shardOfTensor.Values)
+            _tensorCount[shard] = _tensorCount.GetValueOrDefault(shard) + 1;
+        Shards = [.. _tensorCount.Keys.Order(StringComparer.Ordinal)];
+    }
+
+    public string Path { get; }
+
+    public string Folder { get; }
+
+    /// <summary>Tensor name to the shard's bare file name.</summary>
+    public IReadOnlyDictionary<string, string> ShardOfTensor { get; }
+
+    /// <summary>The bare file names of the shards, sorted.</summary>
+    public IReadOnlyList<string> Shards { get; }
+
+    /// <summary>Reads an index; shard names are checked, the shards themselves are not.</summary>
+    /// <exception cref="CheckpointFormatException">The index breaks a rule.</exception>
+    public static ShardIndex Read(string path)
+    {
+        using var file = new CheckpointFile(path);
+        if (file.Length > MaxBytes)
+            throw new CheckpointFormatException($"the index has {file.Length} bytes; at most {MaxBytes} are accepted", file.Path);
+        var json = new JsonTokenReader(file.Stream, file.Length, 0, "index", file.Path, maxDepth: 32);
+        Dictionary<string, string>? map = null;
+        json.Expect(JsonTokenType.StartObject, "an object");
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            if (json.Text != "weight_map")
+                json.SkipValue();
+            else if (map is null)
+                map = ReadMap(json);
+            else
+                throw json.Fault("'weight_map' appears twice");
+        }
+
+        if (json.Read())
+            throw json.Fault("the index goes on after its object");
+        if (map is null || map.Count == 0)
+            throw new CheckpointFormatException("the index has no 'weight_map' with tensors", file.Path);
+        var index = new ShardIndex(file.Path, map);
+        return index.Shards.Count <= SafetensorsLimits.Shards
+            ? index
+            : throw new CheckpointFormatException($"the index names {index.Shards.Count} shards; at most {SafetensorsLimits.Shards} are accepted", file.Path);
+    }
+
+    /// <summary>The full path of a shard.</summary>
+    /// <exception cref="CheckpointFormatException">The shard is missing, or a link out of the folder.</exception>
+    public string Locate(string shard)
+    {
+        var path = System.IO.Path.Combine(Folder, shard);
+        var info = new FileInfo(path);
+        if (info.LinkTarget is not null)
+        {
+            // A stranger's folder must not make us read elsewhere; a link to a neighbour in the same folder is harmless.
+            var target = ResolveLink(info);
+            if (target is null || System.IO.Path.GetDirectoryName(target.FullName) != Folder)
+                throw new CheckpointFormatException($"the shard '{shard}' is a link out of the folder; copy the checkpoint with its links followed", Path);
+        }
+
+        if (!File.Exists(path))
+            throw new CheckpointFormatException($"the shard '{shard}' is missing", Path);
+        return path;
+    }
+
+    /// <summary>Checks that a shard holds exactly the tensors the map promises.</summary>
+    public void CheckShard(string shard, IReadOnlyCollection<TensorInfo> tensors)
+    {
+        foreach (var tensor in tensors)
+        {
+            if (!ShardOfTensor.TryGetValue(tensor.Name, out var expected))
+                throw new CheckpointFormatException($"the shard '{shard}' holds a tensor that the index does not list", Path, tensor: tensor.Name);
+            if (expected != shard)
+                throw new CheckpointFormatException($"the shard '{shard}' holds a tensor that the index places in '{expected}'", Path, tensor: tensor.Name);
+        }
+
+        if (tensors.Count == _tensorCount[shard])
+            return;
+        var names = tensors.Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
+        var missing = ShardOfTensor.First(pair => pair.Value == shard && !names.Contains(pair.Key)).Key;
+        throw new CheckpointFormatException($"the shard '{shard}' lacks a tensor that the index places there", Path, tensor: missing);
+    }
+
+    private static Dictionary<string, string> ReadMap(JsonTokenReader json)
+    {
+        json.Expect(JsonTokenType.StartObject, "the object of 'weight_map'");
+        var map = new Dictionary<string, string>(StringComparer.Ordinal);
+        var shards = new Dictionary<string, string>(StringComparer.Ordinal);
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var tensor = json.Text;
+            json.Expect(JsonTokenType.String, "a shard's file name");
+            if (!shards.TryGetValue(json.Text, out var shard))
+            {
+                if (!IsBareFileName(json.Text))
+                    throw json.Fault("a shard must be a bare file name in the folder of the index", tensor: tensor);
+                shards.Add(json.Text, shard = json.Text);
+            }
+
+            if (!map.TryAdd(tensor, shard))
+                throw json.Fault("the tensor appears twice in 'weight_map'", tensor: tensor);
+            if (map.Count > SafetensorsLimits.Tensors)
+                throw json.Fault($"there are more than {SafetensorsLimits.Tensors} tensors");
+        }
+
+        return map;
+    }
+
+    // Also what only another system takes for a separator, a drive, a stream or a device.
+    private static bool IsBareFileName(string name) =>
+        name.Length is > 0 and <= 255
+        && name is not ("." or "..")
+        && name.AsSpan().IndexOfAny("/\\:") < 0
+        && !name.Any(char.IsControl);
+
+    private static FileSystemInfo? ResolveLink(FileInfo info)
+    {
+        try
+        {
+            return info.ResolveLinkTarget(returnFinalTarget: true);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}
