@@ -3,7 +3,7 @@ namespace FineMixing.Tokenization;
 /// <summary>Which side loses tokens when a text or pair is too long.</summary>
 public enum Truncation
 {
-    /// <summary>One token at a time from the longer side (the second when equal), until it fits.</summary>
+    /// <summary>The longer side until both are equal, then both; of an odd room the longer side keeps one more (the second when equal).</summary>
     LongestFirst,
 
     /// <summary>Only the first text.</summary>
