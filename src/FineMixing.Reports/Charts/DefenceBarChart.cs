@@ -53,7 +53,10 @@ public sealed record DefenceBarChart : Chart
                 continue;
             DrawBar(canvas, scale, y + BarHeight + 3, attack, Ink.Attack);
             if (bar.Floor is { } floor)
+            {
+                canvas.Line(scale.Map(floor), y + BarHeight, scale.Map(floor), y + 2 * BarHeight + 7, Ink.Background, 4.5);
                 canvas.Line(scale.Map(floor), y + BarHeight, scale.Map(floor), y + 2 * BarHeight + 7, Ink.Text, 2, "3 2");
+            }
         }
     }
 
@@ -63,9 +66,13 @@ public sealed record DefenceBarChart : Chart
         var middle = y + BarHeight / 2;
         if (rate.High > rate.Low)
         {
-            canvas.Line(scale.Map(rate.Low), middle, scale.Map(rate.High), middle, Ink.Text, 1.5);
-            canvas.Line(scale.Map(rate.Low), middle - 4, scale.Map(rate.Low), middle + 4, Ink.Text, 1.5);
-            canvas.Line(scale.Map(rate.High), middle - 4, scale.Map(rate.High), middle + 4, Ink.Text, 1.5);
+            // Outlined, so that it stands out from its bar in light and in dark.
+            foreach (var (line, thickness) in ((Ink, double)[])[(Ink.Background, 4), (Ink.Text, 1.5)])
+            {
+                canvas.Line(scale.Map(rate.Low), middle, scale.Map(rate.High), middle, line, thickness);
+                canvas.Line(scale.Map(rate.Low), middle - 4, scale.Map(rate.Low), middle + 4, line, thickness);
+                canvas.Line(scale.Map(rate.High), middle - 4, scale.Map(rate.High), middle + 4, line, thickness);
+            }
         }
 
         canvas.Text(scale.Map(Math.Max(rate.Value, rate.High)) + 7, middle + 4.5, Markup.Percent(rate.Value), Ink.Text, 12, halo: true);

@@ -32,12 +32,12 @@ public sealed record LayerBarChart : Chart
         for (var c = 0; c < Columns.Length; c++)
         {
             var column = Columns[c];
-            var (from, to) = (left + c * columnWidth, left + (c + 1) * columnWidth - 56);
+            var (from, to) = (left + c * columnWidth, left + (c + 1) * columnWidth - 66);
             var highest = column.Values.Max();
             var x = Scale.Linear(0, highest > 0 ? highest : 1, from, to);
             canvas.Text(from, Top - 12, Markup.Fit(column.Name, 13, columnWidth - 12), Ink.Text, 13, bold: true);
             var free = double.NegativeInfinity;
-            foreach (var tick in x.Ticks(Math.Max(2, (int)(columnWidth / 90))))
+            foreach (var tick in x.Ticks(Math.Max(2, (int)(columnWidth / 55))))
             {
                 canvas.Line(x.Map(tick), Top, x.Map(tick), bottom, tick == 0 ? Ink.Axis : Ink.Grid);
                 var text = Markup.Short(tick);

@@ -78,7 +78,9 @@ public sealed record ScoreHistogramChart : Chart
 
         // Labels stand in rows above the bars; a token finds the lowest row that is still free at its place.
         const double firstRow = top - 20;
-        var rowEnds = new List<List<(double From, double To)>> { new(), new(), new(), new() };
+        var rows = new List<List<(double From, double To)>> { new(), new(), new(), new() };
+        var labels = new List<(string Text, double X, double Y)>();
+        var markers = new List<(double X, double Y)>();
         foreach (var mark in Marked)
         {
             var text = Markup.Fit(mark.Token, 12, 120);
@@ -86,17 +88,21 @@ public sealed record ScoreHistogramChart : Chart
             var center = x.Map(mark.Score);
             var textX = Math.Clamp(center, Left + half, right - half);
             var height = y.Map(Math.Max(1, counts[Math.Min(Bins - 1, (int)(mark.Score / highest * Bins))]));
-            var row = rowEnds.FindIndex(r => r.TrueForAll(t => textX + half <= t.From || textX - half >= t.To));
-            if (row >= 0)
-            {
-                rowEnds[row].Add((textX - half, textX + half));
-                var labelY = firstRow - row * 16;
-                canvas.Line(center, labelY + 5, center, height - 6, Ink.Muted, 0.8);
-                canvas.Text(textX, labelY, text, Ink.Text, 12, Anchor.Middle, bold: true, halo: true);
-            }
-
-            canvas.Marker(center, height, 1, 4);
+            markers.Add((center, height));
+            var row = rows.FindIndex(r => r.TrueForAll(t => textX + half <= t.From || textX - half >= t.To));
+            if (row < 0)
+                continue;
+            rows[row].Add((textX - half, textX + half));
+            var labelY = firstRow - row * 16;
+            canvas.Line(center, labelY + 4, center, height - 6, Ink.Muted, 0.8);
+            labels.Add((text, textX, labelY));
         }
+
+        // Last, so that no line crosses a marker or a name.
+        foreach (var (markerX, markerY) in markers)
+            canvas.Marker(markerX, markerY, 1, 4);
+        foreach (var (text, textX, labelY) in labels)
+            canvas.Text(textX, labelY, text, Ink.Text, 12, Anchor.Middle, bold: true, halo: true);
     }
 
     private protected override IEnumerable<string> Problems()

@@ -25,7 +25,7 @@ internal sealed class LabelPlacer(double left, double top, double right, double 
                 if (box.X < left || box.X + box.W > right || box.Y < top || box.Y + box.H > bottom || _taken.Exists(t => Overlap(t, box)))
                     continue;
                 _taken.Add(box);
-                return (startX, cy + size * 0.36, distance > 16);
+                return (startX, cy + size * 0.36, distance > 8);
             }
         }
 
