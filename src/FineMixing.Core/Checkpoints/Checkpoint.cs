@@ -18,8 +18,8 @@ public static class Checkpoint
     private const string BinIndex = "pytorch_model.bin.index.json";
 
     /// <summary>Opens a model folder (safetensors preferred over PyTorch files, single file over shards) or one weights file or index.</summary>
-    /// <param name="folderOrFile">A Hugging Face model folder, a <c>.safetensors</c>, <c>.bin</c>, <c>.pt</c> or <c>.pth</c> file, or an <c>.index.json</c>.</param>
-    /// <param name="logger">Told which of several files is read.</param>
+    /// <param name="folderOrFile">A Hugging Face model folder, a <c>.safetensors</c>, <c>.bin</c>, <c>.pt</c>, <c>.pth</c> or <c>.ckpt</c> file, or an <c>.index.json</c>.</param>
+    /// <param name="logger">Told which of several files is read, and which entries of it are not tensors.</param>
     /// <exception cref="DirectoryNotFoundException">Nothing is there.</exception>
     /// <exception cref="FileNotFoundException">The folder has no weights.</exception>
     /// <exception cref="CheckpointFormatException">The weights break a rule of their format.</exception>
@@ -27,21 +27,21 @@ public static class Checkpoint
     {
         ArgumentException.ThrowIfNullOrEmpty(folderOrFile);
         if (Directory.Exists(folderOrFile))
-            return OpenFile(ChooseWeights(folderOrFile, logger ?? NullLogger.Instance));
+            return OpenFile(ChooseWeights(folderOrFile, logger ?? NullLogger.Instance), logger);
         if (File.Exists(folderOrFile))
-            return OpenFile(folderOrFile);
+            return OpenFile(folderOrFile, logger);
         throw new DirectoryNotFoundException($"There is no checkpoint at '{folderOrFile}': neither a folder nor a file has that name.");
     }
 
-    private static ICheckpoint OpenFile(string path)
+    private static ICheckpoint OpenFile(string path, ILogger? logger)
     {
         var name = Path.GetFileName(path);
         if (name.EndsWith(".bin.index.json", StringComparison.Ordinal))
-            return PickleCheckpoint.Open(path);
+            return PickleCheckpoint.Open(path, logger);
         if (name.EndsWith(".index.json", StringComparison.Ordinal))
             return ShardedSafetensorsCheckpoint.Open(path);
-        return Path.GetExtension(name) is ".bin" or ".pt" or ".pth"
-            ? PickleCheckpoint.Open(path)
+        return Path.GetExtension(name) is ".bin" or ".pt" or ".pth" or ".ckpt"
+            ? PickleCheckpoint.Open(path, logger)
             : SafetensorsCheckpoint.Open(path);
     }
 
