@@ -53,7 +53,7 @@ internal sealed class MemoryBytes(ReadOnlyMemory<byte> bytes, string name = "mem
     public override void Read(long offset, Span<byte> destination)
     {
         if (offset < 0 || offset > bytes.Length - destination.Length)
-            throw new CheckpointFormatException("the file ends before this.", Name, offset);
+            throw new CheckpointFormatException("the file ends before this", Name, offset);
         bytes.Span.Slice((int)offset, destination.Length).CopyTo(destination);
     }
 }

@@ -142,7 +142,7 @@ public sealed class PickleCheckpoint : ICheckpoint
         foreach (var view in views)
         {
             if (!_views.TryAdd(view.Info.Name, view))
-                throw new CheckpointFormatException("another shard has a tensor of this name too.", source.Name, tensor: view.Info.Name);
+                throw new CheckpointFormatException("another shard has a tensor of this name too", source.Name, tensor: view.Info.Name);
             _infos.Add(view.Info);
         }
 
@@ -157,7 +157,7 @@ public sealed class PickleCheckpoint : ICheckpoint
             if (found is not null)
                 return found.Bytes;
             if (view.Info.ByteLength > Array.MaxLength)
-                throw new CheckpointFormatException("a tensor of over 2 GB is not contiguous; call .contiguous() before saving it.", Location, tensor: view.Info.Name);
+                throw new CheckpointFormatException("a tensor of over 2 GB is not contiguous; call .contiguous() before saving it", Location, tensor: view.Info.Name);
             var bytes = GC.AllocateUninitializedArray<byte>((int)view.Info.ByteLength);
             view.ReadStrided(bytes);
             _cache.Add(new HostTensor(view.Info, bytes));

@@ -24,8 +24,8 @@ internal static class PickleFile
         if (start is [0x80, >= 2 and <= 5, ..])
             return ReadLegacy(source, logger);
         throw new CheckpointFormatException(start.SequenceEqual("vers"u8)
-            ? "this looks like a Git LFS pointer, not like the file itself; fetch it with 'git lfs pull'."
-            : "this is neither a PyTorch zip file nor a pickle.", source.Name, 0);
+            ? "this looks like a Git LFS pointer, not like the file itself; fetch it with 'git lfs pull'"
+            : "this is neither a PyTorch zip file nor a pickle", source.Name, 0);
     }
 
     private static List<PickleTensorView> ReadZip(ByteSource source, ILogger logger)
@@ -33,21 +33,21 @@ internal static class PickleFile
         var entries = ZipDirectory.Read(source);
         var pickles = entries.Keys.Where(n => n.EndsWith("/data.pkl", StringComparison.Ordinal) && n.IndexOf('/') == n.Length - "/data.pkl".Length).ToArray();
         if (pickles is not [var pickleName])
-            throw new CheckpointFormatException($"a PyTorch file has one entry NAME/data.pkl; this zip file has {pickles.Length}.", source.Name);
+            throw new CheckpointFormatException($"a PyTorch file has one entry NAME/data.pkl; this zip file has {pickles.Length}", source.Name);
         var folder = pickleName[..^"data.pkl".Length];
         if (entries.ContainsKey(folder + "constants.pkl"))
-            throw new CheckpointFormatException("this is a TorchScript program, not a state dict.", source.Name);
+            throw new CheckpointFormatException("this is a TorchScript program, not a state dict", source.Name);
         if (entries.TryGetValue(folder + "byteorder", out var order) && (order.Length != 6 || !source.ReadArray(order.Offset, 6).AsSpan().SequenceEqual("little"u8)))
-            throw new CheckpointFormatException("the byte order of the file is not 'little'.", source.Name, order.Offset);
+            throw new CheckpointFormatException("the byte order of the file is not 'little'", source.Name, order.Offset);
         var pickle = entries[pickleName];
         if (pickle.Length > PickleLimits.PickleBytes)
-            throw new CheckpointFormatException($"the pickle has {pickle.Length} bytes; at most {PickleLimits.PickleBytes} are read.", source.Name, pickle.Offset);
+            throw new CheckpointFormatException($"the pickle has {pickle.Length} bytes; at most {PickleLimits.PickleBytes} are read", source.Name, pickle.Offset);
         var root = RestrictedUnpickler.Load(source.ReadArray(pickle.Offset, (int)pickle.Length), out var used, source.Name, pickle.Offset);
         if (used != pickle.Length)
-            throw new CheckpointFormatException($"{pickle.Length - used} bytes follow the end of the pickle.", source.Name, pickle.Offset + used);
+            throw new CheckpointFormatException($"{pickle.Length - used} bytes follow the end of the pickle", source.Name, pickle.Offset + used);
         return Extract(source, logger, root, storage => entries.TryGetValue($"{folder}data/{storage.Key}", out var entry)
             ? entry
-            : throw new CheckpointFormatException($"the storage {PickleText.Quote(storage.Key)} is not in the zip file.", source.Name));
+            : throw new CheckpointFormatException($"the storage {PickleText.Quote(storage.Key)} is not in the zip file", source.Name));
     }
 
     // Five pickles (magic number, version, system, the object, the keys of the storages), then per storage its length and its bytes.
@@ -56,11 +56,11 @@ internal static class PickleFile
         ReadOnlySpan<byte> bytes = source.ReadArray(0, (int)Math.Min(source.Length, PickleLimits.PickleBytes));
         var position = 0;
         if (Next(bytes, source, ref position) is not BigInteger magic || magic != LegacyMagic)
-            throw new CheckpointFormatException("this is a pickle, but not one that PyTorch's torch.save wrote.", source.Name, 0);
+            throw new CheckpointFormatException("this is a pickle, but not one that PyTorch's torch.save wrote", source.Name, 0);
         if (Next(bytes, source, ref position) is not LegacyProtocol)
-            throw new CheckpointFormatException($"the protocol of a legacy PyTorch file is not {LegacyProtocol}.", source.Name, position);
+            throw new CheckpointFormatException($"the protocol of a legacy PyTorch file is not {LegacyProtocol}", source.Name, position);
         if (Next(bytes, source, ref position) is not PickleDict system || system.Find("little_endian") is not true)
-            throw new CheckpointFormatException("the byte order of the legacy PyTorch file is not little-endian.", source.Name, position);
+            throw new CheckpointFormatException("the byte order of the legacy PyTorch file is not little-endian", source.Name, position);
         var mentioned = new List<PickleStorage>();
         var root = Next(bytes, source, ref position, mentioned);
         var storages = new Dictionary<string, PickleStorage>(StringComparer.Ordinal);
@@ -68,11 +68,11 @@ internal static class PickleFile
         {
             // Only the element type tells how long a storage is, so there must be one answer.
             if (!storages.TryAdd(storage.Key, storage) && storages[storage.Key] != storage)
-                throw new CheckpointFormatException($"the storage {PickleText.Quote(storage.Key)} is stated in two ways.", source.Name);
+                throw new CheckpointFormatException($"the storage {PickleText.Quote(storage.Key)} is stated in two ways", source.Name);
         }
 
         if (Next(bytes, source, ref position) is not PickleList keys)
-            throw new CheckpointFormatException("the list of storages of the legacy PyTorch file is missing.", source.Name, position);
+            throw new CheckpointFormatException("the list of storages of the legacy PyTorch file is missing", source.Name, position);
 
         var places = new Dictionary<string, ZipEntry>(StringComparer.Ordinal);
         long offset = position;
@@ -80,21 +80,21 @@ internal static class PickleFile
         for (var i = 0; i < keys.Count; i++)
         {
             if (keys[i] is not string key || !storages.TryGetValue(key, out var storage))
-                throw new CheckpointFormatException("the legacy PyTorch file holds a storage that its pickle does not mention.", source.Name, offset);
+                throw new CheckpointFormatException("the legacy PyTorch file holds a storage that its pickle does not mention", source.Name, offset);
             source.Read(offset, header);
             var count = System.Buffers.Binary.BinaryPrimitives.ReadInt64LittleEndian(header);
             if (count != storage.Length || storage.ByteLength > source.Length - offset - 8)
-                throw new CheckpointFormatException($"the storage {PickleText.Quote(key)} is stated with {storage.Length} elements, and here with {count}; {source.Length - offset - 8} bytes are left.", source.Name, offset);
+                throw new CheckpointFormatException($"the storage {PickleText.Quote(key)} is stated with {storage.Length} elements, and here with {count}; {source.Length - offset - 8} bytes are left", source.Name, offset);
             if (!places.TryAdd(key, new ZipEntry(offset + 8, storage.ByteLength)))
-                throw new CheckpointFormatException($"the storage {PickleText.Quote(key)} is there twice.", source.Name, offset);
+                throw new CheckpointFormatException($"the storage {PickleText.Quote(key)} is there twice", source.Name, offset);
             offset += 8 + storage.ByteLength;
         }
 
         if (offset != source.Length)
-            throw new CheckpointFormatException($"{source.Length - offset} bytes follow the last storage.", source.Name, offset);
+            throw new CheckpointFormatException($"{source.Length - offset} bytes follow the last storage", source.Name, offset);
         return Extract(source, logger, root, storage => places.TryGetValue(storage.Key, out var place)
             ? place
-            : throw new CheckpointFormatException($"the storage {PickleText.Quote(storage.Key)} is not in the file.", source.Name));
+            : throw new CheckpointFormatException($"the storage {PickleText.Quote(storage.Key)} is not in the file", source.Name));
     }
 
     private static object? Next(ReadOnlySpan<byte> bytes, ByteSource source, ref int position, ICollection<PickleStorage>? storages = null)
@@ -120,15 +120,15 @@ internal static class PickleFile
             }
 
             if (key is not string name)
-                throw new CheckpointFormatException("the name of a tensor is not text.", source.Name);
+                throw new CheckpointFormatException("the name of a tensor is not text", source.Name);
             if (System.Text.Encoding.UTF8.GetByteCount(name) > PickleLimits.TensorNameBytes)
-                throw new CheckpointFormatException($"the name of a tensor is longer than {PickleLimits.TensorNameBytes} bytes.", source.Name, tensor: name);
+                throw new CheckpointFormatException($"the name of a tensor is longer than {PickleLimits.TensorNameBytes} bytes", source.Name, tensor: name);
             if (!names.Add(name))
-                throw new CheckpointFormatException("two tensors have this name.", source.Name, tensor: name);
+                throw new CheckpointFormatException("two tensors have this name", source.Name, tensor: name);
             var view = PickleTensorView.Create(name, tensor, source, locate(tensor.Storage));
             total += view.Info.ByteLength;
             if (total > PickleLimits.TensorBytes(source.Length))
-                throw new CheckpointFormatException($"the tensors take more than {PickleLimits.TensorBytes(source.Length)} bytes in all, from a file of {source.Length}: shared and expanded tensors count each time.", source.Name, tensor: name);
+                throw new CheckpointFormatException($"the tensors take more than {PickleLimits.TensorBytes(source.Length)} bytes in all, from a file of {source.Length}: shared and expanded tensors count each time", source.Name, tensor: name);
             views.Add(view);
         }
 
@@ -140,7 +140,7 @@ internal static class PickleFile
     private static (PickleDict StateDict, string Path) FindStateDict(ByteSource source, object? root)
     {
         if (root is not PickleDict top)
-            throw new CheckpointFormatException("the file holds something other than a dict of tensors.", source.Name);
+            throw new CheckpointFormatException("the file holds something other than a dict of tensors", source.Name);
         if (HasTensors(top))
             return (top, "the state dict");
         foreach (var key in NestedUnder)
@@ -149,7 +149,7 @@ internal static class PickleFile
                 return (nested, $"'{key}'");
         }
 
-        throw new CheckpointFormatException($"no tensors were found, neither directly nor under {string.Join(", ", NestedUnder.Select(n => $"'{n}'"))}.", source.Name);
+        throw new CheckpointFormatException($"no tensors were found, neither directly nor under {string.Join(", ", NestedUnder.Select(n => $"'{n}'"))}", source.Name);
     }
 
     private static bool HasTensors(PickleDict dict) => dict.Items.Any(i => i.Value is PickleTensor);

@@ -39,7 +39,7 @@ internal sealed class PickleTensorView
         CheckpointFormatException Broken(string reason, Exception? cause = null) => new(reason, source.Name, tensor: name, innerException: cause);
         var elementBytes = tensor.DType.BitSize() / 8;
         if (tensor.Storage.ByteLength > storage.Length || storage.Length - tensor.Storage.ByteLength >= elementBytes)
-            throw Broken($"its storage is stated as {tensor.Storage.ByteLength} bytes; the file holds {storage.Length}.");
+            throw Broken($"its storage is stated as {tensor.Storage.ByteLength} bytes; the file holds {storage.Length}");
         TensorInfo info;
         try
         {
@@ -56,7 +56,7 @@ internal sealed class PickleTensorView
             last += (Int128)(tensor.Shape[i] - 1) * tensor.Strides[i];
         var elements = storage.Length / elementBytes;
         if (info.ElementCount > 0 && last >= elements)
-            throw Broken($"its last element is number {last} of a storage of {elements} (offset {tensor.Offset}, shape {info.ShapeText}, strides [{string.Join(", ", tensor.Strides)}]).");
+            throw Broken($"its last element is number {last} of a storage of {elements} (offset {tensor.Offset}, shape {info.ShapeText}, strides [{string.Join(", ", tensor.Strides)}])");
         return new PickleTensorView(info, source, info.ElementCount == 0 ? storage.Offset : storage.Offset + (tensor.Offset * elementBytes), tensor.Strides);
     }
 

@@ -53,34 +53,34 @@ internal ref struct RestrictedUnpickler
     private object? Run()
     {
         if (_bytes.Length < 2 || _bytes[0] != 0x80)
-            throw Broken("this is not a pickle of protocol 2 or later.");
+            throw Broken("this is not a pickle of protocol 2 or later");
         while (true)
         {
             _start = _position;
             if (++_opcodes > PickleLimits.Opcodes)
-                throw Broken($"the pickle has more than {PickleLimits.Opcodes} operations.");
+                throw Broken($"the pickle has more than {PickleLimits.Opcodes} operations");
             var opcode = Byte();
             switch (opcode)
             {
                 case 0x80: // PROTO
                     var protocol = Byte();
                     if (_start != 0 || protocol is < 2 or > 5)
-                        throw Broken($"a pickle of protocol {protocol}; 2 to 5 are read.");
+                        throw Broken($"a pickle of protocol {protocol}; 2 to 5 are read");
                     break;
                 case 0x95: // FRAME: only announces that so many bytes follow
                     var frame = UInt64();
                     if (frame > (ulong)(_bytes.Length - _position))
-                        throw Broken($"a frame of {frame} bytes, where {_bytes.Length - _position} are left.");
+                        throw Broken($"a frame of {frame} bytes, where {_bytes.Length - _position} are left");
                     break;
                 case (byte)'.': // STOP
                     var result = Pop();
                     if (_stack.Count != 0 || _marks.Count != 0)
-                        throw Broken("the pickle ends with values left over.");
+                        throw Broken("the pickle ends with values left over");
                     return result;
 
                 case (byte)'(': // MARK
                     if (_marks.Count == PickleLimits.Depth)
-                        throw Broken($"containers nested more than {PickleLimits.Depth} deep.");
+                        throw Broken($"containers nested more than {PickleLimits.Depth} deep");
                     _marks.Push(_stack.Count);
                     break;
                 case (byte)'0': // POP
@@ -204,7 +204,7 @@ internal ref struct RestrictedUnpickler
                     break;
                 case 0x93: // STACK_GLOBAL
                     var names = PopMany(2);
-                    Push(names is [string module, string name] ? Global(module, name) : throw Broken("the name of a Python object is not text."));
+                    Push(names is [string module, string name] ? Global(module, name) : throw Broken("the name of a Python object is not text"));
                     break;
                 case (byte)'Q': // BINPERSID
                     Push(Storage(Pop()));
@@ -213,30 +213,30 @@ internal ref struct RestrictedUnpickler
                     var call = PopMany(2);
                     Push(call is [PickleGlobal { Callable: not PickleCallable.None } callee, PickleTuple arguments]
                         ? Call(callee, arguments.Items)
-                        : throw Broken("the pickle calls something that is not one of the constructors a state dict needs; nothing was run."));
+                        : throw Broken("the pickle calls something that is not one of the constructors a state dict needs; nothing was run"));
                     break;
                 case (byte)'b': // BUILD: attributes of an OrderedDict (PyTorch's _metadata); of no use here
                     var state = Pop();
                     if (Peek() is not PickleDict || state is not PickleDict)
-                        throw Broken("the pickle sets the attributes of something other than a dict; nothing was run.");
+                        throw Broken("the pickle sets the attributes of something other than a dict; nothing was run");
                     break;
 
                 default:
-                    throw Broken($"the pickle uses the operation {NameOf(opcode)}, which a state dict does not need; nothing was run.");
+                    throw Broken($"the pickle uses the operation {NameOf(opcode)}, which a state dict does not need; nothing was run");
             }
         }
     }
 
     private PickleGlobal Global(string module, string name) => PickleGlobal.Find(module, name) ?? throw Broken(
         $"the pickle asks for the Python object {PickleText.Quote($"{module}.{name}")}, which is not on the list of what a state dict needs; nothing was run. "
-        + "If the file is a whole training run or model object, save its state dict alone, best as safetensors.");
+        + "If the file is a whole training run or model object, save its state dict alone, best as safetensors");
 
     private PickleStorage Storage(object? id)
     {
         // ("storage", type, key, device, length); the legacy format adds None, or the part of another storage this one is.
         if (id is not PickleTuple { Items: ["storage", PickleGlobal { IsStorage: true } type, string key, string, long length, .. var more] }
             || more is not ([] or [null]) || length is < 0 or > PickleLimits.Number)
-            throw Broken("a storage is not stated as ('storage', type, key, device, length).");
+            throw Broken("a storage is not stated as ('storage', type, key, device, length)");
         var storage = new PickleStorage(key, type.DType, length);
         _storages?.Add(storage);
         return storage;
@@ -259,18 +259,18 @@ internal ref struct RestrictedUnpickler
                 [PickleStorage storage, long offset, PickleTuple shape, PickleTuple strides, bool, PickleDict or null, PickleGlobal { IsStorage: false, DType: { } dtype }, .. { Length: <= 1 }]:
                 return Tensor(storage, dtype, offset, shape, strides);
             default:
-                throw Broken($"{callee.Name} is called with other arguments than PyTorch writes.");
+                throw Broken($"{callee.Name} is called with other arguments than PyTorch writes");
         }
     }
 
     private PickleTensor Tensor(PickleStorage storage, DType dtype, long offset, PickleTuple shape, PickleTuple strides)
     {
         if (++_tensors > PickleLimits.Tensors)
-            throw Broken($"the pickle builds more than {PickleLimits.Tensors} tensors.");
+            throw Broken($"the pickle builds more than {PickleLimits.Tensors} tensors");
         if (shape.Items.Length > PickleLimits.Rank || strides.Items.Length != shape.Items.Length)
-            throw Broken($"a tensor has {shape.Items.Length} dimensions and {strides.Items.Length} strides; they must be as many, and at most {PickleLimits.Rank}.");
+            throw Broken($"a tensor has {shape.Items.Length} dimensions and {strides.Items.Length} strides; they must be as many, and at most {PickleLimits.Rank}");
         if (offset is < 0 or > PickleLimits.Number)
-            throw Broken($"a tensor begins at element {offset}.");
+            throw Broken($"a tensor begins at element {offset}");
         return new PickleTensor(storage, dtype, offset, Numbers(shape.Items, "size"), Numbers(strides.Items, "stride"));
     }
 
@@ -278,14 +278,14 @@ internal ref struct RestrictedUnpickler
     {
         var numbers = new long[items.Length];
         for (var i = 0; i < items.Length; i++)
-            numbers[i] = items[i] is long and >= 0 and <= PickleLimits.Number and var number ? number : throw Broken($"the {what} of a tensor is not a number from 0 to {PickleLimits.Number}.");
+            numbers[i] = items[i] is long and >= 0 and <= PickleLimits.Number and var number ? number : throw Broken($"the {what} of a tensor is not a number from 0 to {PickleLimits.Number}");
         return numbers;
     }
 
     private void Append(object?[] items)
     {
         if (Peek() is not PickleList list)
-            throw Broken("values are appended to something other than a list.");
+            throw Broken("values are appended to something other than a list");
         foreach (var item in items)
             list.Add(item);
     }
@@ -293,7 +293,7 @@ internal ref struct RestrictedUnpickler
     private void SetItems(object?[] items)
     {
         if (Peek() is not PickleDict dict || items.Length % 2 != 0)
-            throw Broken("keys and values are set in something other than a dict, or do not come in pairs.");
+            throw Broken("keys and values are set in something other than a dict, or do not come in pairs");
         for (var i = 0; i < items.Length; i += 2)
             dict.Set(items[i], items[i + 1]);
     }
@@ -301,24 +301,24 @@ internal ref struct RestrictedUnpickler
     private void Remember(uint index)
     {
         if (index >= PickleLimits.Memo)
-            throw Broken($"the value number {index} is remembered; at most {PickleLimits.Memo} are.");
+            throw Broken($"the value number {index} is remembered; at most {PickleLimits.Memo} are");
         _memo[(int)index] = Peek();
     }
 
     private readonly object? Recall(uint index) => index < PickleLimits.Memo && _memo.TryGetValue((int)index, out var value)
         ? value
-        : throw Broken($"the value number {index} is used, but none was remembered under it.");
+        : throw Broken($"the value number {index} is used, but none was remembered under it");
 
     private readonly void Push(object? value)
     {
         if (_stack.Count == PickleLimits.Stack)
-            throw Broken($"more than {PickleLimits.Stack} values at once.");
+            throw Broken($"more than {PickleLimits.Stack} values at once");
         _stack.Add(value);
     }
 
     private readonly int Available => _stack.Count - (_marks.TryPeek(out var mark) ? mark : 0);
 
-    private readonly object? Peek() => Available > 0 ? _stack[^1] : throw Broken("an operation finds no value to work on.");
+    private readonly object? Peek() => Available > 0 ? _stack[^1] : throw Broken("an operation finds no value to work on");
 
     private readonly object? Pop()
     {
@@ -330,7 +330,7 @@ internal ref struct RestrictedUnpickler
     private readonly object?[] PopMany(int count)
     {
         if (Available < count)
-            throw Broken($"an operation needs {count} values and finds {Available}.");
+            throw Broken($"an operation needs {count} values and finds {Available}");
         var items = new object?[count];
         _stack.CopyTo(_stack.Count - count, items, 0, count);
         _stack.RemoveRange(_stack.Count - count, count);
@@ -340,7 +340,7 @@ internal ref struct RestrictedUnpickler
     private readonly object?[] PopToMark()
     {
         if (_marks.Count == 0)
-            throw Broken("a container is closed that was not opened.");
+            throw Broken("a container is closed that was not opened");
         var count = Available;
         _marks.Pop();
         return PopMany(count);
@@ -355,17 +355,17 @@ internal ref struct RestrictedUnpickler
     private object Integer(int length)
     {
         if (length is < 0 or > PickleLimits.IntegerBytes)
-            throw Broken($"an integer of {length} bytes; at most {PickleLimits.IntegerBytes} are read.");
+            throw Broken($"an integer of {length} bytes; at most {PickleLimits.IntegerBytes} are read");
         var value = new BigInteger(Take(length));
-        return value >= long.MinValue && value <= long.MaxValue ? (long)value : value;
+        return value >= long.MinValue && value <= long.MaxValue ? (object)(long)value : value;
     }
 
     private string Text(ulong length)
     {
         if (length > PickleLimits.TextBytes)
-            throw Broken($"a text of {length} bytes; at most {PickleLimits.TextBytes} are read.");
+            throw Broken($"a text of {length} bytes; at most {PickleLimits.TextBytes} are read");
         var bytes = Take((int)length);
-        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw Broken("a text is not UTF-8.");
+        return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw Broken("a text is not UTF-8");
     }
 
     private string Line()
@@ -373,7 +373,7 @@ internal ref struct RestrictedUnpickler
         var rest = _bytes[_position..];
         var length = rest[..Math.Min(rest.Length, PickleLimits.GlobalNameBytes + 1)].IndexOf((byte)'\n');
         if (length < 0)
-            throw Broken($"the name of a Python object does not end within {PickleLimits.GlobalNameBytes} bytes.");
+            throw Broken($"the name of a Python object does not end within {PickleLimits.GlobalNameBytes} bytes");
         var text = Text((ulong)length);
         _position++;
         return text;
@@ -382,14 +382,14 @@ internal ref struct RestrictedUnpickler
     private void Skip(ulong length)
     {
         if (length > int.MaxValue)
-            throw Broken($"the pickle ends before the {length} bytes it announces.");
+            throw Broken($"the pickle ends before the {length} bytes it announces");
         Take((int)length);
     }
 
     private ReadOnlySpan<byte> Take(int count)
     {
         if (count > _bytes.Length - _position)
-            throw Broken($"the pickle ends before the {count} bytes of this operation.");
+            throw Broken($"the pickle ends before the {count} bytes of this operation");
         var taken = _bytes.Slice(_position, count);
         _position += count;
         return taken;

@@ -45,17 +45,17 @@ internal static class ZipDirectory
             var entry = ReadCentral(source, directory, directoryOffset, ref position);
             var data = CheckLocal(source, entry, directoryOffset);
             if (!entries.TryAdd(entry.Name, data))
-                throw Broken(source, entry.HeaderOffset, $"two zip entries have the name {PickleText.Quote(entry.Name)}.");
+                throw Broken(source, entry.HeaderOffset, $"two zip entries have the name {PickleText.Quote(entry.Name)}");
             extents.Add((entry.LocalOffset, data.Offset + data.Length, entry.Name));
         }
 
         if (position != directorySize)
-            throw Broken(source, directoryOffset + position, $"the zip directory has {directorySize - position} bytes after its last entry.");
+            throw Broken(source, directoryOffset + position, $"the zip directory has {directorySize - position} bytes after its last entry");
         extents.Sort();
         for (var i = 1; i < extents.Count; i++)
         {
             if (extents[i].Begin < extents[i - 1].End)
-                throw Broken(source, extents[i].Begin, $"the zip entries {PickleText.Quote(extents[i - 1].Name)} and {PickleText.Quote(extents[i].Name)} overlap.");
+                throw Broken(source, extents[i].Begin, $"the zip entries {PickleText.Quote(extents[i - 1].Name)} and {PickleText.Quote(extents[i].Name)} overlap");
         }
 
         return entries;
@@ -64,14 +64,14 @@ internal static class ZipDirectory
     private static (long Offset, int Size, long Count) FindDirectory(ByteSource source)
     {
         if (source.Length < EndSize)
-            throw Broken(source, 0, "the zip file is too short for its end record.");
+            throw Broken(source, 0, "the zip file is too short for its end record");
         var endOffset = source.Length - EndSize;
         Span<byte> end = stackalloc byte[EndSize];
         source.Read(endOffset, end);
         if (U32(end) != EndSignature || U16(end[20..]) != 0)
-            throw Broken(source, endOffset, "the file does not end with a zip end record without comment: it is cut off, or something was appended.");
+            throw Broken(source, endOffset, "the file does not end with a zip end record without comment: it is cut off, or something was appended");
         if (U16(end[4..]) != 0 || U16(end[6..]) != 0 || U16(end[8..]) != U16(end[10..]))
-            throw Broken(source, endOffset, "zip files in several parts are not read.");
+            throw Broken(source, endOffset, "zip files in several parts are not read");
         long count = U16(end[10..]), size = U32(end[12..]), offset = U32(end[16..]);
         var directoryEnd = endOffset;
 
@@ -85,18 +85,18 @@ internal static class ZipDirectory
             source.Read(directoryEnd, end64);
             if (U64(locator[8..]) != (ulong)directoryEnd || U32(end64) != End64Signature || U64(end64[4..]) != End64Size - 12
                 || U32(end64[16..]) != 0 || U32(end64[20..]) != 0 || U32(locator[4..]) != 0 || U64(end64[24..]) != U64(end64[32..]))
-                throw Broken(source, directoryEnd, "the zip64 end record is damaged.");
+                throw Broken(source, directoryEnd, "the zip64 end record is damaged");
             count = Widen(source, directoryEnd, count, ushort.MaxValue, U64(end64[32..]));
             size = Widen(source, directoryEnd, size, uint.MaxValue, U64(end64[40..]));
             offset = Widen(source, directoryEnd, offset, uint.MaxValue, U64(end64[48..]));
         }
 
         if (size > PickleLimits.ZipDirectoryBytes)
-            throw Broken(source, endOffset, $"the zip directory has {size} bytes; at most {PickleLimits.ZipDirectoryBytes} are read.");
+            throw Broken(source, endOffset, $"the zip directory has {size} bytes; at most {PickleLimits.ZipDirectoryBytes} are read");
         if (offset > directoryEnd || size != directoryEnd - offset)
-            throw Broken(source, endOffset, $"the zip directory (byte {offset}, {size} bytes) does not end at byte {directoryEnd}, where its end record begins.");
+            throw Broken(source, endOffset, $"the zip directory (byte {offset}, {size} bytes) does not end at byte {directoryEnd}, where its end record begins");
         if (count * CentralSize > size)
-            throw Broken(source, endOffset, $"the zip directory of {size} bytes cannot hold {count} entries.");
+            throw Broken(source, endOffset, $"the zip directory of {size} bytes cannot hold {count} entries");
         return (offset, (int)size, count);
     }
 
@@ -104,37 +104,37 @@ internal static class ZipDirectory
     private static long Widen(ByteSource source, long offset, long narrow, long saturated, ulong wide) =>
         wide <= (ulong)PickleLimits.Number && (narrow == saturated || narrow == (long)wide)
             ? (long)wide
-            : throw Broken(source, offset, $"the zip end records disagree ({narrow} and {wide}).");
+            : throw Broken(source, offset, $"the zip end records disagree ({narrow} and {wide})");
 
     private static CentralEntry ReadCentral(ByteSource source, byte[] directory, long directoryOffset, ref int position)
     {
         var at = directoryOffset + position;
         var header = directory.AsSpan(position);
         if (header.Length < CentralSize || U32(header) != CentralSignature)
-            throw Broken(source, at, "no zip directory entry where one was announced.");
+            throw Broken(source, at, "no zip directory entry where one was announced");
         int flags = U16(header[8..]), method = U16(header[10..]), nameLength = U16(header[28..]), extraLength = U16(header[30..]), commentLength = U16(header[32..]);
         long compressed = U32(header[20..]), size = U32(header[24..]), localOffset = U32(header[42..]);
         var length = CentralSize + nameLength + extraLength + commentLength;
         if (length > header.Length)
-            throw Broken(source, at, "a zip directory entry is longer than the directory.");
+            throw Broken(source, at, "a zip directory entry is longer than the directory");
         var nameBytes = header.Slice(CentralSize, nameLength);
         if (nameLength is 0 or > PickleLimits.ZipNameBytes || !Utf8.IsValid(nameBytes))
-            throw Broken(source, at, $"the name of a zip entry is empty, longer than {PickleLimits.ZipNameBytes} bytes, or not UTF-8.");
+            throw Broken(source, at, $"the name of a zip entry is empty, longer than {PickleLimits.ZipNameBytes} bytes, or not UTF-8");
         var name = Encoding.UTF8.GetString(nameBytes);
         if ((flags & EncryptionFlags) != 0)
-            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} is encrypted.");
+            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} is encrypted");
         if ((flags & ~HarmlessFlags) != 0)
-            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} has the flags 0x{flags:x4}, which are not read.");
+            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} has the flags 0x{flags:x4}, which are not read");
         if (method != 0)
-            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} is compressed (method {method}); PyTorch stores entries uncompressed, and only such are read.");
+            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} is compressed (method {method}); PyTorch stores entries uncompressed, and only such are read");
         if (U16(header[34..]) != 0)
-            throw Broken(source, at, "zip files in several parts are not read.");
+            throw Broken(source, at, "zip files in several parts are not read");
 
         var extra = header.Slice(CentralSize + nameLength, extraLength);
         while (!extra.IsEmpty)
         {
             if (extra.Length < 4 || U16(extra[2..]) > extra.Length - 4)
-                throw Broken(source, at, $"the extra field of the zip entry {PickleText.Quote(name)} is damaged.");
+                throw Broken(source, at, $"the extra field of the zip entry {PickleText.Quote(name)} is damaged");
             var field = extra.Slice(4, U16(extra[2..]));
             if (U16(extra) == 1)
             {
@@ -147,7 +147,7 @@ internal static class ZipDirectory
         }
 
         if (compressed != size)
-            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} is stored uncompressed, yet has {compressed} bytes for {size}.");
+            throw Broken(source, at, $"the zip entry {PickleText.Quote(name)} is stored uncompressed, yet has {compressed} bytes for {size}");
         var entry = new CentralEntry(name, nameBytes.ToArray(), flags, size, localOffset, at);
         position += length;
         return entry;
@@ -158,7 +158,7 @@ internal static class ZipDirectory
         if (narrow != uint.MaxValue)
             return narrow;
         if (field.Length < 8 || U64(field) > (ulong)PickleLimits.Number)
-            throw Broken(source, at, "a zip64 field is damaged.");
+            throw Broken(source, at, "a zip64 field is damaged");
         var wide = (long)U64(field);
         field = field[8..];
         return wide;
@@ -169,23 +169,23 @@ internal static class ZipDirectory
         var begin = entry.LocalOffset;
         var headerLength = LocalSize + entry.NameBytes.Length;
         if (begin > directoryOffset - headerLength)
-            throw Broken(source, entry.HeaderOffset, $"the zip entry {PickleText.Quote(entry.Name)} begins at byte {begin}, outside of the entries.");
+            throw Broken(source, entry.HeaderOffset, $"the zip entry {PickleText.Quote(entry.Name)} begins at byte {begin}, outside of the entries");
         Span<byte> header = stackalloc byte[LocalSize + PickleLimits.ZipNameBytes];
         header = header[..headerLength];
         source.Read(begin, header);
         if (U32(header) != LocalSignature || U16(header[26..]) != entry.NameBytes.Length || !header[LocalSize..].SequenceEqual(entry.NameBytes)
             || U16(header[6..]) != entry.Flags || U16(header[8..]) != 0)
-            throw Broken(source, begin, $"the zip entry {PickleText.Quote(entry.Name)} has another header here than in the directory.");
+            throw Broken(source, begin, $"the zip entry {PickleText.Quote(entry.Name)} has another header here than in the directory");
         foreach (var size in (ReadOnlySpan<uint>)[U32(header[18..]), U32(header[22..])])
         {
             var deferred = size == uint.MaxValue || (size == 0 && (entry.Flags & SizesFollowFlag) != 0);
             if (!deferred && size != entry.Size)
-                throw Broken(source, begin, $"the zip entry {PickleText.Quote(entry.Name)} has {size} bytes here and {entry.Size} in the directory.");
+                throw Broken(source, begin, $"the zip entry {PickleText.Quote(entry.Name)} has {size} bytes here and {entry.Size} in the directory");
         }
 
         var data = begin + headerLength + U16(header[28..]);
         if (data > directoryOffset || entry.Size > directoryOffset - data)
-            throw Broken(source, begin, $"the zip entry {PickleText.Quote(entry.Name)} of {entry.Size} bytes does not fit before the directory at byte {directoryOffset}.");
+            throw Broken(source, begin, $"the zip entry {PickleText.Quote(entry.Name)} of {entry.Size} bytes does not fit before the directory at byte {directoryOffset}");
         return new ZipEntry(data, entry.Size);
     }
 

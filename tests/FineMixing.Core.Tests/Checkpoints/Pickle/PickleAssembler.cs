@@ -6,15 +6,15 @@ namespace FineMixing.Tests.Checkpoints.Pickle;
 /// <summary>Writes pickles opcode by opcode: the ones PyTorch writes, and the ones it never would.</summary>
 internal sealed class PickleAssembler
 {
-    private readonly MemoryStream _bytes = new();
+    private readonly List<byte> _bytes = [];
 
     public PickleAssembler(int protocol = 2) => Raw(0x80, (byte)protocol);
 
-    public byte[] ToArray() => _bytes.ToArray();
+    public byte[] ToArray() => [.. _bytes];
 
     public PickleAssembler Raw(params byte[] bytes)
     {
-        _bytes.Write(bytes);
+        _bytes.AddRange(bytes);
         return this;
     }
 

@@ -32,7 +32,7 @@ internal static class TorchFile
     /// <summary>A file with the tensor 'w' of 6 numbers in the shape [2, 3].</summary>
     public static byte[] Small() => Zip(new PickleAssembler().EmptyDict().Text("w").Tensor("0", 6, 0, [2, 3], [3, 1]).SetItem().Stop().ToArray(), ("0", Floats(6)));
 
-    public static PickleCheckpoint Open(byte[] bytes) => PickleCheckpoint.Open(new MemoryBytes(bytes, "test.bin"));
+    public static PickleCheckpoint Open(byte[] bytes, Microsoft.Extensions.Logging.ILogger? logger = null) => PickleCheckpoint.Open(new MemoryBytes(bytes, "test.bin"), logger);
 
     /// <summary>Opens, and reads every tensor.</summary>
     public static StateDict Load(byte[] bytes)
