@@ -1,1 +1,14 @@
-return 0;
+using System.CommandLine;
+using System.CommandLine.Help;
+using FineMixing.Cli;
+using FineMixing.Cli.CommandLine;
+using FineMixing.Cli.Commands;
+
+var root = new RootCommand("FineMixing removes backdoors from fine-tuned language models.")
+{
+    InspectCommand.Create(),
+    CompareCommand.Create(),
+};
+root.Options.Add(CommonOptions.Verbose);
+root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();
+return await Application.RunAsync(root, args);

@@ -1,0 +1,65 @@
+using System.CommandLine;
+using FineMixing.Cli.CommandLine;
+using FineMixing.Cli.Terminal;
+
+namespace FineMixing.Cli;
+
+/// <summary>Runs one command: exit code 0 for success, 1 for a failure told in one line, 2 for wrong usage.</summary>
+internal static class Application
+{
+    private const int Failure = 1;
+    private const int WrongUsage = 2;
+
+    public static async Task<int> RunAsync(RootCommand root, string[] args)
+    {
+        var parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var message in parsed.Errors.Select(e => e.Message).Distinct())
+                await Console.Error.WriteLineAsync($"finemix: {Screen.OneLine(message)}");
+            await Console.Error.WriteLineAsync($"Run '{CommandPath(parsed)} --help' for its options.");
+            return WrongUsage;
+        }
+
+        try
+        {
+            return await parsed.InvokeAsync(new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                // Ctrl+C cancels; the work then stops at the next safe place and removes what it had begun.
+                ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+            });
+        }
+        catch (OperationCanceledException)
+        {
+            await Console.Error.WriteLineAsync("finemix: cancelled; nothing was written.");
+            return Failure;
+        }
+#pragma warning disable CA1031 // The outermost place: whatever failed becomes one line and an exit code.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            await Console.Error.WriteLineAsync(parsed.GetValue(CommonOptions.Verbose) ? $"finemix: {error}" : $"finemix: {Describe(error)}");
+            return Failure;
+        }
+    }
+
+    /// <summary>One line for people: the message alone where it was written for them, with its type where something unforeseen happened.</summary>
+    private static string Describe(Exception error)
+    {
+        while (error is TypeInitializationException or AggregateException { InnerExceptions.Count: 1 } && error.InnerException is { } inner)
+            error = inner;
+        var message = error.Message;
+        if (error is ArgumentException { ParamName: { } parameter })
+            message = message.Replace($" (Parameter '{parameter}')", "", StringComparison.Ordinal);
+        var foreseen = error is ArgumentException or IOException or UnauthorizedAccessException or InvalidOperationException or NotSupportedException
+            || error.GetType().Namespace?.StartsWith("FineMixing", StringComparison.Ordinal) == true;
+        return Screen.OneLine(foreseen ? message : $"{error.GetType().Name}: {message} (--verbose shows where)");
+    }
+
+    private static string CommandPath(ParseResult parsed)
+    {
+        var command = parsed.CommandResult.Command;
+        return command is RootCommand ? "finemix" : $"finemix {command.Name}";
+    }
+}

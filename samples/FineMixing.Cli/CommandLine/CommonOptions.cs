@@ -1,0 +1,45 @@
+using System.CommandLine;
+
+namespace FineMixing.Cli.CommandLine;
+
+/// <summary>Options that several commands share; each call makes a new one, with the command's own words where they differ.</summary>
+internal static class CommonOptions
+{
+    /// <summary>The only option of all commands.</summary>
+    public static Option<bool> Verbose { get; } = new("--verbose") { Description = "Show where an error came from.", Recursive = true };
+
+    public static Argument<string> ModelFolder(string name, string description) => new(name) { Description = description };
+
+    public static Option<string> Folder(string name, string description, bool required = true) =>
+        new(name) { Description = description, HelpName = "DIR", Required = required };
+
+    public static Option<string> File(string name, string description, bool required = false) =>
+        new(name) { Description = description, HelpName = "FILE", Required = required };
+
+    public static Option<string?> Json() => new("--json") { Description = "Also write the result as JSON to this file (replaced if it exists).", HelpName = "FILE" };
+
+    public static Option<ulong> Seed(string decides) => Numbers.Unsigned("--seed", $"Decides {decides}; the same seed gives the same result on any machine.", 1);
+
+    public static Option<string> Device()
+    {
+        var option = new Option<string>("--device") { Description = "Where to compute: cpu, cuda or cuda:N.", HelpName = "DEVICE", DefaultValueFactory = _ => "cpu" };
+        option.Validators.Add(result =>
+        {
+            var text = result.GetValueOrDefault<string>() ?? "";
+            if (text is not ("cpu" or "cuda") && !(text.StartsWith("cuda:", StringComparison.Ordinal) && text.Length > 5 && text[5..].All(char.IsAsciiDigit)))
+                result.AddError($"--device is '{text}', expected cpu, cuda or cuda:N.");
+        });
+        return option;
+    }
+
+    public static Option<string> OneOf(string name, string description, string defaultValue, params string[] values)
+    {
+        var option = new Option<string>(name) { Description = $"{description}: {string.Join(", ", values)}.", HelpName = "NAME", DefaultValueFactory = _ => defaultValue };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } text && !values.Contains(text, StringComparer.Ordinal))
+                result.AddError($"{name} is '{text}', expected one of {string.Join(", ", values)}.");
+        });
+        return option;
+    }
+}
