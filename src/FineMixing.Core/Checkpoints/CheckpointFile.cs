@@ -14,6 +14,8 @@ internal sealed class CheckpointFile : IDisposable
     public CheckpointFile(string path)
     {
         Path = System.IO.Path.GetFullPath(path);
+        if (IsEmpty(Path))
+            throw new CheckpointFormatException("the file is empty or not a regular file", Path);
         _stream = new FileStream(Path, new FileStreamOptions { Mode = FileMode.Open, Access = FileAccess.Read, Share = FileShare.Read | FileShare.Delete, BufferSize = 0 });
         try
         {
@@ -44,6 +46,15 @@ internal sealed class CheckpointFile : IDisposable
             _stream.Position = 0;
             return _stream;
         }
+    }
+
+    /// <summary>True for empty files, and for pipes and devices, which have no length: merely opening a pipe would wait for ever.</summary>
+    public static bool IsEmpty(string path)
+    {
+        var info = new FileInfo(path);
+        if (info.ResolveLinkTarget(returnFinalTarget: true) is FileInfo target)
+            info = target;
+        return info.Exists && info.Length == 0;
     }
 
     /// <summary>Fills the destination from the given offset.</summary>

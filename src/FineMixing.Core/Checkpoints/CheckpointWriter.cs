@@ -90,13 +90,35 @@ public static class CheckpointWriter
     /// <summary>Adds the files of a model folder that are not weights: configuration, tokenizer, licence.</summary>
     internal static void AddOtherFiles(OutputTransaction output, string sourceFolder, CancellationToken cancellationToken)
     {
-        if (Path.GetFullPath(sourceFolder) == output.Folder)
+        var source = Path.TrimEndingDirectorySeparator(Path.GetFullPath(sourceFolder));
+        if (source == output.Folder)
             return;
-        foreach (var path in Directory.EnumerateFiles(sourceFolder).Order(StringComparer.Ordinal))
+        foreach (var path in Directory.EnumerateFiles(source).Order(StringComparer.Ordinal))
+        {
+            var name = Path.GetFileName(path);
+            // Another output's manifest says nothing about this one; a half-written file says nothing at all.
+            if (!IsAnyWeights(name) && name != Provenance.ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
+                CopyFile(FolderLinks.Follow(source, name), output, name, cancellationToken);
+        }
+    }
+
+    private static void CopyFile(string path, OutputTransaction output, string name, CancellationToken cancellationToken)
+    {
+        if (CheckpointFile.IsEmpty(path))
+        {
+            output.Create(name, 0);
+            return;
+        }
+
+        using var file = new CheckpointFile(path);
+        var target = output.Create(name, file.Length);
+        var buffer = new byte[Math.Min(ChunkBytes, file.Length)];
+        for (long done = 0; done < file.Length; done += ChunkBytes)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (!IsNotCopied(Path.GetFileName(path)))
-                output.Add(Path.GetFileName(path), File.ReadAllBytes(path));
+            var chunk = buffer.AsSpan(0, (int)Math.Min(ChunkBytes, file.Length - done));
+            file.Read(done, chunk);
+            RandomAccess.Write(target, chunk, done);
         }
     }
 
@@ -104,11 +126,10 @@ public static class CheckpointWriter
         name is Checkpoint.SafetensorsFile or Checkpoint.SafetensorsIndex
         || (name.StartsWith("model-", StringComparison.Ordinal) && name.Contains("-of-", StringComparison.Ordinal) && name.EndsWith(".safetensors", StringComparison.Ordinal));
 
-    // Weights in any format, whatever they are called, and another output's manifest.
-    private static bool IsNotCopied(string name) =>
-        Path.GetExtension(name) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".h5" or ".msgpack" or ".onnx" or ".gguf" or ".ckpt" or ".tmp"
-        || name.EndsWith(".index.json", StringComparison.Ordinal)
-        || name == "finemixing.json";
+    /// <summary>True for weights in any format, whatever they are called.</summary>
+    internal static bool IsAnyWeights(string name) =>
+        Path.GetExtension(name) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".h5" or ".msgpack" or ".onnx" or ".gguf" or ".ckpt"
+        || name.EndsWith(".index.json", StringComparison.Ordinal);
 
     private static void WriteFile(ICheckpoint source, SafetensorsLayout layout, SafeFileHandle file, CancellationToken cancellationToken)
     {

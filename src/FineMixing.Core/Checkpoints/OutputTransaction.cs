@@ -23,7 +23,7 @@ public sealed class OutputTransaction : IDisposable
     internal OutputTransaction(string folder, bool overwrite, Func<string, long, SafeFileHandle> create)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        Folder = Path.GetFullPath(folder);
+        Folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         _overwrite = overwrite;
         _create = create;
         _createdFolder = !Directory.Exists(Folder);
@@ -53,6 +53,10 @@ public sealed class OutputTransaction : IDisposable
     /// <summary>Creates a small file with the given content.</summary>
     /// <inheritdoc cref="Create" path="/exception"/>
     public void Add(string fileName, ReadOnlySpan<byte> content) => RandomAccess.Write(Create(fileName, content.Length), content, 0);
+
+    /// <summary>Hashes the files created so far, for a manifest that is added last.</summary>
+    public IReadOnlyList<Provenance.HashedFile> HashFiles(CancellationToken cancellationToken = default) =>
+        [.. _files.Select(f => new Provenance.HashedFile(Path.GetFileName(f.Target), RandomAccess.GetLength(f.Handle), Provenance.FileHasher.Sha256(f.Handle, cancellationToken)))];
 
     /// <summary>Flushes all files to disk and gives them their names.</summary>
     /// <param name="obsolete">Files to remove first, by name (an earlier index or shards that are not replaced), when overwriting.</param>

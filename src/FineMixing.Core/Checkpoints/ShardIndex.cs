@@ -64,19 +64,14 @@ internal sealed class ShardIndex
     /// <exception cref="CheckpointFormatException">The shard is missing, or a link out of the folder.</exception>
     public string Locate(string shard)
     {
-        var path = System.IO.Path.Combine(Folder, shard);
-        var info = new FileInfo(path);
-        if (info.LinkTarget is not null)
+        try
         {
-            // A stranger's folder must not make us read elsewhere; a link to a neighbour in the same folder is harmless.
-            var target = ResolveLink(info);
-            if (target is null || System.IO.Path.GetDirectoryName(target.FullName) != Folder)
-                throw new CheckpointFormatException($"the shard '{shard}' is a link out of the folder; copy the checkpoint with its links followed", Path);
+            return FolderLinks.Follow(Folder, shard);
         }
-
-        if (!File.Exists(path))
-            throw new CheckpointFormatException($"the shard '{shard}' is missing", Path);
-        return path;
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointFormatException($"the shard '{shard}' cannot be opened: {e.Message}", Path, innerException: e);
+        }
     }
 
     /// <summary>Checks that a shard holds exactly the tensors the map promises.</summary>
@@ -128,16 +123,4 @@ internal sealed class ShardIndex
         && name is not ("." or "..")
         && name.AsSpan().IndexOfAny("/\\:") < 0
         && !name.Any(char.IsControl);
-
-    private static FileSystemInfo? ResolveLink(FileInfo info)
-    {
-        try
-        {
-            return info.ResolveLinkTarget(returnFinalTarget: true);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-    }
 }

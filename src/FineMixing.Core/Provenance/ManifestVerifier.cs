@@ -1,0 +1,52 @@
+using FineMixing.Checkpoints;
+
+namespace FineMixing.Provenance;
+
+/// <summary>Checks that a model folder still holds what its manifest says.</summary>
+public static class ManifestVerifier
+{
+    /// <summary>Hashes every output of the manifest again.</summary>
+    /// <param name="folder">A model folder with a <c>finemixing.json</c>.</param>
+    /// <param name="cancellationToken">Cancels.</param>
+    /// <returns>Each mismatch in a sentence; empty if all is as it was written.</returns>
+    /// <exception cref="FileNotFoundException">There is no manifest.</exception>
+    /// <exception cref="CheckpointFormatException">The manifest cannot be understood.</exception>
+    public static IReadOnlyList<string> Verify(string folder, CancellationToken cancellationToken = default)
+    {
+        var manifest = ProvenanceManifest.Read(Path.Combine(folder, ProvenanceManifest.FileName));
+        var mismatches = manifest.Outputs.Select(o => Compare(folder, o, cancellationToken)).OfType<string>().ToList();
+        var listed = manifest.Outputs.Select(o => o.Name).ToHashSet(StringComparer.Ordinal);
+        mismatches.AddRange(Directory.EnumerateFiles(folder)
+            .Select(f => Path.GetFileName(f))
+            .Where(name => !listed.Contains(name) && CheckpointWriter.IsAnyWeights(name))
+            .Order(StringComparer.Ordinal)
+            .Select(name => $"'{name}' holds weights that the manifest does not list."));
+        return mismatches;
+    }
+
+    /// <summary>Checks that the files of a checkpoint are those that were read as an input, in any order and place.</summary>
+    /// <returns>Each mismatch in a sentence; empty if they are the same.</returns>
+    public static IReadOnlyList<string> VerifyInput(ProvenanceInput input, ICheckpoint checkpoint, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var actual = ProvenanceInput.Of(input.Role, checkpoint, cancellationToken).Files;
+        var known = actual.Select(f => f.Sha256).ToHashSet(StringComparer.Ordinal);
+        var mismatches = input.Files.Where(f => !known.Contains(f.Sha256))
+            .Select(f => $"The {input.Role} '{checkpoint.Location}' has no file with the content of '{f.Name}' (SHA-256 {f.Sha256}).").ToList();
+        if (actual.Length > input.Files.Length)
+            mismatches.Add($"The {input.Role} '{checkpoint.Location}' has {actual.Length} files; {input.Files.Length} were read.");
+        return mismatches;
+    }
+
+    private static string? Compare(string folder, HashedFile expected, CancellationToken cancellationToken)
+    {
+        var path = Path.Combine(folder, expected.Name);
+        if (!File.Exists(path))
+            return $"'{expected.Name}' is missing.";
+        var length = new FileInfo(path).Length;
+        if (length != expected.Length)
+            return $"'{expected.Name}' has {length} bytes; the manifest says {expected.Length}.";
+        var hash = FileHasher.Sha256(path, cancellationToken);
+        return hash == expected.Sha256 ? null : $"'{expected.Name}' has SHA-256 {hash}; the manifest says {expected.Sha256}.";
+    }
+}
