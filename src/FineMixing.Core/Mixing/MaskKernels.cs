@@ -1,0 +1,190 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace FineMixing.Mixing;
+
+internal enum MaskWhole
+{
+    None,
+    Some,
+    All,
+}
+
+/// <summary>What decides a Bernoulli mask: the two keys and the threshold split into 16 and 32 bits.</summary>
+internal readonly record struct MaskParameters(ulong Key, ulong TieKey, ushort Upper, uint Lower, MaskWhole Whole)
+{
+    public static MaskParameters For(ulong key, ulong tieKey, double ratio)
+    {
+        var threshold = (ulong)Math.Round(ratio * (1UL << 48));
+        return threshold switch
+        {
+            0 => new MaskParameters(key, tieKey, 0, 0, MaskWhole.None),
+            >= 1UL << 48 => new MaskParameters(key, tieKey, 0, 0, MaskWhole.All),
+            _ => new MaskParameters(key, tieKey, (ushort)(threshold >> 32), (uint)threshold, MaskWhole.Some),
+        };
+    }
+}
+
+/// <summary>The vector widths the kernels exist for.</summary>
+internal enum KernelWidth
+{
+    Scalar,
+    Vector128,
+    Vector256,
+    Vector512,
+}
+
+/// <summary>Makes Bernoulli masks as 16-bit lanes (0xFFFF kept, 0 not), the form the selection kernels read.</summary>
+internal static class MaskKernels
+{
+    /// <summary>Lanes made at a time: 4 KiB, which stays in the first-level cache between making and using them.</summary>
+    public const int BlockElements = 2048;
+
+    private const ulong Golden = 0x9E3779B97F4A7C15;
+    private const ulong Mix1 = 0xBF58476D1CE4E5B9;
+    private const ulong Mix2 = 0x94D049BB133111EB;
+
+    // 64-bit multiplication is one instruction with AVX-512DQ and emulated below; the widest accelerated vector still wins.
+    public static KernelWidth Best { get; } =
+        Vector512.IsHardwareAccelerated ? KernelWidth.Vector512
+        : Vector256.IsHardwareAccelerated ? KernelWidth.Vector256
+        : Vector128.IsHardwareAccelerated ? KernelWidth.Vector128
+        : KernelWidth.Scalar;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Finalize(ulong x)
+    {
+        x = (x ^ (x >> 30)) * Mix1;
+        x = (x ^ (x >> 27)) * Mix2;
+        return x ^ (x >> 31);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static ulong Word(ulong key, ulong index) => Finalize(key + (Golden * index));
+
+    public static bool IsKept(in MaskParameters p, ulong index)
+    {
+        if (p.Whole != MaskWhole.Some)
+            return p.Whole == MaskWhole.All;
+        var bits = (ushort)(Word(p.Key, index / 4) >> (int)(index % 4 * 16));
+        return bits < p.Upper || (bits == p.Upper && TieIsKept(p, index));
+    }
+
+    public static void Fill(in MaskParameters p, ulong start, Span<ushort> lanes) => Fill(p, start, lanes, Best);
+
+    public static void Fill(in MaskParameters p, ulong start, Span<ushort> lanes, KernelWidth width)
+    {
+        if (p.Whole != MaskWhole.Some)
+        {
+            lanes.Fill(p.Whole == MaskWhole.All ? ushort.MaxValue : (ushort)0);
+            return;
+        }
+
+        // Words hold four elements: walk to the next whole word, then by vectors, then the rest.
+        var done = 0;
+        for (; done < lanes.Length && (start + (ulong)done) % 4 != 0; done++)
+            lanes[done] = Lane(p, start + (ulong)done);
+        done += width switch
+        {
+            KernelWidth.Vector512 => Fill512(p, start + (ulong)done, lanes[done..]),
+            KernelWidth.Vector256 => Fill256(p, start + (ulong)done, lanes[done..]),
+            KernelWidth.Vector128 => Fill128(p, start + (ulong)done, lanes[done..]),
+            _ => 0,
+        };
+        for (; done < lanes.Length; done++)
+            lanes[done] = Lane(p, start + (ulong)done);
+    }
+
+    private static ushort Lane(in MaskParameters p, ulong index) => IsKept(p, index) ? ushort.MaxValue : (ushort)0;
+
+    // Another mixer (Stafford's variant 13 has the constants above; these are MurmurHash3's) under another key: independent of the words.
+    private static bool TieIsKept(in MaskParameters p, ulong index)
+    {
+        var x = p.TieKey + (0xD1342543DE82EF95 * index);
+        x = (x ^ (x >> 33)) * 0xFF51AFD7ED558CCD;
+        x = (x ^ (x >> 33)) * 0xC4CEB9FE1A85EC53;
+        return (uint)((x ^ (x >> 33)) >> 32) < p.Lower;
+    }
+
+    // One in 65536 elements ties; whole vectors without a tie take the fast path.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Settle(in MaskParameters p, ulong start, Span<ushort> lanes)
+    {
+        for (var i = 0; i < lanes.Length; i++)
+            lanes[i] = Lane(p, start + (ulong)i);
+    }
+
+    private static int Fill512(in MaskParameters p, ulong start, Span<ushort> lanes)
+    {
+        const int Elements = 32;
+        var upper = Vector512.Create(p.Upper);
+        var counter = Vector512.Create(p.Key + (Golden * (start / 4))) + (Vector512<ulong>.Indices * Golden);
+        var step = Vector512.Create(unchecked(Golden * 8));
+        ref var target = ref MemoryMarshal.GetReference(lanes);
+        var done = 0;
+        for (; done <= lanes.Length - Elements; done += Elements)
+        {
+            var x = counter;
+            x = (x ^ (x >>> 30)) * Mix1;
+            x = (x ^ (x >>> 27)) * Mix2;
+            var bits = (x ^ (x >>> 31)).AsUInt16();
+            if (Vector512.EqualsAny(bits, upper))
+                Settle(p, start + (ulong)done, lanes.Slice(done, Elements));
+            else
+                Vector512.LessThan(bits, upper).StoreUnsafe(ref target, (nuint)done);
+            counter += step;
+        }
+
+        return done;
+    }
+
+    private static int Fill256(in MaskParameters p, ulong start, Span<ushort> lanes)
+    {
+        const int Elements = 16;
+        var upper = Vector256.Create(p.Upper);
+        var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
+        var step = Vector256.Create(unchecked(Golden * 4));
+        ref var target = ref MemoryMarshal.GetReference(lanes);
+        var done = 0;
+        for (; done <= lanes.Length - Elements; done += Elements)
+        {
+            var x = counter;
+            x = (x ^ (x >>> 30)) * Mix1;
+            x = (x ^ (x >>> 27)) * Mix2;
+            var bits = (x ^ (x >>> 31)).AsUInt16();
+            if (Vector256.EqualsAny(bits, upper))
+                Settle(p, start + (ulong)done, lanes.Slice(done, Elements));
+            else
+                Vector256.LessThan(bits, upper).StoreUnsafe(ref target, (nuint)done);
+            counter += step;
+        }
+
+        return done;
+    }
+
+    private static int Fill128(in MaskParameters p, ulong start, Span<ushort> lanes)
+    {
+        const int Elements = 8;
+        var upper = Vector128.Create(p.Upper);
+        var counter = Vector128.Create(p.Key + (Golden * (start / 4))) + (Vector128<ulong>.Indices * Golden);
+        var step = Vector128.Create(unchecked(Golden * 2));
+        ref var target = ref MemoryMarshal.GetReference(lanes);
+        var done = 0;
+        for (; done <= lanes.Length - Elements; done += Elements)
+        {
+            var x = counter;
+            x = (x ^ (x >>> 30)) * Mix1;
+            x = (x ^ (x >>> 27)) * Mix2;
+            var bits = (x ^ (x >>> 31)).AsUInt16();
+            if (Vector128.EqualsAny(bits, upper))
+                Settle(p, start + (ulong)done, lanes.Slice(done, Elements));
+            else
+                Vector128.LessThan(bits, upper).StoreUnsafe(ref target, (nuint)done);
+            counter += step;
+        }
+
+        return done;
+    }
+}

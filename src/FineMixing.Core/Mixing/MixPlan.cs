@@ -1,0 +1,114 @@
+using System.Globalization;
+using FineMixing.Checkpoints;
+
+namespace FineMixing.Mixing;
+
+/// <summary>What happened to a tensor.</summary>
+public enum TensorAction
+{
+    /// <summary>Mixed by the method.</summary>
+    Mixed,
+
+    /// <summary>Kept from the suspect, because of its ratio, a policy, its type, or because only the suspect has it.</summary>
+    Suspect,
+
+    /// <summary>Taken from the base, because of its ratio or a policy.</summary>
+    Base,
+
+    /// <summary>Drawn anew.</summary>
+    Reinitialised,
+}
+
+/// <summary>What is done to one tensor.</summary>
+/// <param name="Name">The name in suspect and result.</param>
+/// <param name="BaseName">The name in the base; null when the base has none.</param>
+/// <param name="DType">The element type of suspect and result.</param>
+/// <param name="Shape">The shape.</param>
+/// <param name="Elements">The number of elements.</param>
+/// <param name="Action">What is done.</param>
+/// <param name="Ratio">The reserve ratio of this tensor; null where nothing is mixed.</param>
+public sealed record TensorMixSummary(string Name, string? BaseName, string DType, IReadOnlyList<long> Shape, long Elements, TensorAction Action, double? Ratio);
+
+/// <summary>One tensor of the plan.</summary>
+internal sealed record TensorPlan(TensorInfo Suspect, TensorInfo? Base, IReadOnlyList<TensorInfo> Others, TensorAction Action, double Ratio)
+{
+    public TensorMixSummary Summary => new(Suspect.Name, Base?.Name, Suspect.DType.SafetensorsName(), Suspect.Shape, Suspect.ElementCount, Action, Action == TensorAction.Mixed ? Ratio : null);
+}
+
+/// <summary>Decides, before anything is mixed, what happens to every tensor.</summary>
+internal sealed class MixPlan
+{
+    private MixPlan(IWeightMixer mixer, MixingOptions options, IReadOnlyList<TensorPlan> tensors)
+    {
+        Mixer = mixer;
+        Options = options;
+        Tensors = tensors;
+    }
+
+    public IWeightMixer Mixer { get; }
+
+    public MixingOptions Options { get; }
+
+    public IReadOnlyList<TensorPlan> Tensors { get; }
+
+    public static MixPlan Create(IWeightMixer mixer, ICheckpoint suspect, ICheckpoint @base, MixingOptions options, IReadOnlyList<ICheckpoint> others)
+    {
+        ArgumentNullException.ThrowIfNull(mixer);
+        ArgumentNullException.ThrowIfNull(suspect);
+        ArgumentNullException.ThrowIfNull(@base);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        var inputs = mixer.Inputs;
+        if (others.Count < inputs.MinimumOthers || others.Count > inputs.MaximumOthers)
+        {
+            var expected = inputs.MaximumOthers == 0 ? "none" : inputs.MinimumOthers == 0 ? string.Create(CultureInfo.InvariantCulture, $"at most {inputs.MaximumOthers}") : string.Create(CultureInfo.InvariantCulture, $"{inputs.MinimumOthers} or more");
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{mixer.Title} was given {others.Count} models besides suspect and base; expected {expected}."), nameof(others));
+        }
+
+        var baseOf = Match(suspect, @base);
+        var otherOf = others.Select(o => Match(suspect, o)).ToList();
+        var ratios = options.Schedule.Resolve([.. suspect.Tensors.Select(t => t.Name)], options.ReserveRatio);
+        var plans = new List<TensorPlan>(suspect.Tensors.Count);
+        foreach (var tensor in suspect.Tensors)
+        {
+            var counterpart = baseOf.GetValueOrDefault(tensor.Name);
+            var siblings = otherOf.Select(o => o.GetValueOrDefault(tensor.Name)).ToList();
+            var action = ActionFor(mixer, tensor, counterpart, siblings, ratios[tensor.Name], options);
+            plans.Add(new TensorPlan(tensor, counterpart, action == TensorAction.Mixed ? [.. siblings.Select(s => s!)] : [], action, ratios[tensor.Name]));
+        }
+
+        return new MixPlan(mixer, options, plans);
+    }
+
+    private static Dictionary<string, TensorInfo> Match(ICheckpoint suspect, ICheckpoint other)
+    {
+        var comparison = CheckpointComparison.Compare(suspect, other);
+        comparison.ThrowIfIncompatible();
+        return comparison.Pairs.ToDictionary(p => p.Suspect.Name, p => p.Base, StringComparer.Ordinal);
+    }
+
+    private static TensorAction ActionFor(IWeightMixer mixer, TensorInfo tensor, TensorInfo? counterpart, List<TensorInfo?> siblings, double ratio, MixingOptions options)
+    {
+        if (!tensor.DType.IsMixable())
+            return TensorAction.Suspect;
+        var role = TensorNames.RoleOf(tensor.Name);
+        if (counterpart is null && role == TensorRole.Head && options.Head == HeadPolicy.Reinitialise)
+            return TensorAction.Reinitialised;
+        var policy = role switch
+        {
+            TensorRole.LayerNorm => options.LayerNorms,
+            TensorRole.Bias => options.Biases,
+            TensorRole.Embedding => options.Embeddings,
+            _ => TensorPolicy.Mix,
+        };
+
+        // A schedule's 0 gives a tensor back to the base whatever the method makes of ratios.
+        if (counterpart is not null && counterpart.DType.IsMixable()
+            && (policy == TensorPolicy.Base || (ratio == 0 && policy == TensorPolicy.Mix && (mixer.IsRatioExact || !options.Schedule.Equals(RatioSchedule.Uniform)))))
+            return TensorAction.Base;
+        if (policy == TensorPolicy.Suspect || (ratio == 1 && mixer.IsRatioExact))
+            return TensorAction.Suspect;
+        var complete = (counterpart is not null && counterpart.DType.IsMixable()) || !mixer.Inputs.UsesBase;
+        return complete && siblings.TrueForAll(s => s is not null && s.DType.IsMixable()) ? TensorAction.Mixed : TensorAction.Suspect;
+    }
+}

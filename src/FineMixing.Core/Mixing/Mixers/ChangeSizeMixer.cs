@@ -1,0 +1,58 @@
+using System.Buffers;
+using FineMixing.Checkpoints;
+
+namespace FineMixing.Mixing.Mixers;
+
+/// <summary>Selection by the size of the change |w_B - w_Pre|: keeps, per tensor, the smallest or the largest changes and resets the others to the base.</summary>
+/// <remarks>Exactly floor(ratio * count) elements are kept; changes of equal size by lower index.</remarks>
+public sealed class ChangeSizeMixer : IWeightMixer
+{
+    private readonly bool _largest;
+
+    /// <summary>Chooses the direction.</summary>
+    /// <param name="keepLargest">Keep the largest changes; otherwise the smallest.</param>
+    public ChangeSizeMixer(bool keepLargest) => _largest = keepLargest;
+
+    /// <inheritdoc/>
+    public string Name => _largest ? "fine-mixing-largest" : "fine-mixing-smallest";
+
+    /// <inheritdoc/>
+    public string Title => _largest ? "Fine-mixing (Sel, largest changes)" : "Fine-mixing (Sel, smallest changes)";
+
+    /// <inheritdoc/>
+    public string Citation => Citations.FineMixing;
+
+    /// <inheritdoc/>
+    public MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);
+
+    /// <inheritdoc/>
+    public bool NeedsWholeTensors => true;
+
+    /// <inheritdoc/>
+    public bool IsRatioExact => true;
+
+    /// <inheritdoc/>
+    public ITensorMixer Prepare(TensorMixContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return new TensorMixer(context, _largest);
+    }
+
+    private sealed class TensorMixer(TensorMixContext context, bool largest) : ITensorMixer
+    {
+        public void Mix(long start, MixInputs inputs, Span<byte> destination)
+        {
+            var count = checked((int)context.Tensor.ElementCount);
+            var change = ArrayPool<float>.Shared.Rent(count);
+            var values = ArrayPool<float>.Shared.Rent(count);
+            FloatConversion.ToFloat32(inputs.Suspect.DType, inputs.Suspect.Bytes.Span, change.AsSpan(0, count));
+            FloatConversion.ToFloat32(inputs.Base.DType, inputs.Base.Bytes.Span, values.AsSpan(0, count));
+            for (var i = 0; i < count; i++)
+                change[i] = Math.Abs(change[i] - values[i]);
+            ArrayPool<float>.Shared.Return(values);
+            var kept = OrderStatistics.Select(change.AsSpan(0, count), RandomMask.KeptCount(context.Ratio, count), largest);
+            ArrayPool<float>.Shared.Return(change);
+            new BitmapTensorMixer(context.Tensor.DType, kept).Mix(0, inputs, destination);
+        }
+    }
+}

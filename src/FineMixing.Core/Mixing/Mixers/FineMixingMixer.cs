@@ -1,0 +1,84 @@
+using System.Buffers;
+using FineMixing.Checkpoints;
+
+namespace FineMixing.Mixing.Mixers;
+
+/// <summary>Fine-mixing: a random mask keeps each weight of the suspect with the reserve ratio and resets the others to the base.</summary>
+/// <remarks>w_Mix = w_Pre * (1 - m) + w_B * m with a random 0/1 mask m (<see cref="RandomMask"/>), done by selection, so that kept weights keep their bits.</remarks>
+public sealed class FineMixingMixer : IWeightMixer
+{
+    /// <inheritdoc/>
+    public string Name => "fine-mixing";
+
+    /// <inheritdoc/>
+    public string Title => "Fine-mixing";
+
+    /// <inheritdoc/>
+    public string Citation => Citations.FineMixing;
+
+    /// <inheritdoc/>
+    public MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);
+
+    /// <inheritdoc/>
+    public bool NeedsWholeTensors => false;
+
+    /// <inheritdoc/>
+    public bool IsRatioExact => true;
+
+    /// <inheritdoc/>
+    public ITensorMixer Prepare(TensorMixContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return MaskFor(context.Tensor, context.Ratio, context.Options);
+    }
+
+    /// <summary>The random mask of a tensor under the options: which of its elements (or rows, or its module) stay.</summary>
+    internal static ITensorMixer MaskFor(TensorInfo tensor, double ratio, MixingOptions options)
+    {
+        var rowLength = RowLength(tensor);
+        return options.Granularity switch
+        {
+            MixGranularity.Element => new MaskTensorMixer(tensor.DType, Mask(tensor.Name, tensor.ElementCount), 1),
+
+            // Rows and modules are named after the module, so that a unit's weight row and bias share their fate.
+            MixGranularity.Row => new MaskTensorMixer(tensor.DType, Mask(TensorNames.ModuleOf(tensor.Name), rowLength == 0 ? 0 : tensor.ElementCount / rowLength), rowLength),
+            _ => new MaskTensorMixer(tensor.DType, RandomMask.Bernoulli(options.Seed, TensorNames.ModuleOf(tensor.Name), ratio), tensor.ElementCount),
+        };
+
+        RandomMask Mask(string name, long count) => options.ExactCount
+            ? RandomMask.ExactCount(options.Seed, name, ratio, count)
+            : RandomMask.Bernoulli(options.Seed, name, ratio);
+    }
+
+    private static long RowLength(TensorInfo tensor) => tensor.Shape.Length <= 1 || tensor.Shape[0] == 0 ? 1 : tensor.ElementCount / tensor.Shape[0];
+
+    private sealed class MaskTensorMixer(DType dtype, RandomMask mask, long group) : ITensorMixer
+    {
+        public void Mix(long start, MixInputs inputs, Span<byte> destination)
+        {
+            var size = dtype.BitSize() / 8;
+            var suspect = inputs.Suspect.Bytes.Span;
+            var @base = SelectionMixer.BaseAs(dtype, inputs.Base, out var rented);
+            if (group == 1)
+            {
+                // Streaming stores pay once the output exceeds the caches, and only where it is not one of the sources.
+                var streaming = destination.Length >= 1 << 20 && !suspect.Overlaps(destination) && !@base.Span.Overlaps(destination);
+                mask.Select(start, size, suspect, @base.Span, destination, streaming);
+            }
+            else
+            {
+                var count = destination.Length / size;
+                for (var done = 0; done < count;)
+                {
+                    var row = (start + done) / group;
+                    var length = (int)Math.Min(count - done, ((row + 1) * group) - (start + done));
+                    (mask[row] ? suspect : @base.Span).Slice(done * size, length * size).CopyTo(destination[(done * size)..]);
+                    done += length;
+                }
+            }
+
+            if (rented is not null)
+                ArrayPool<byte>.Shared.Return(rented);
+        }
+    }
+}

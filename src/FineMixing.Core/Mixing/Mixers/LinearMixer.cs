@@ -1,0 +1,67 @@
+using System.Numerics.Tensors;
+
+namespace FineMixing.Mixing.Mixers;
+
+/// <summary>Linear interpolation and weighted averages.</summary>
+/// <remarks>
+/// Without other models and weights: (1 - ratio) * w_Pre + ratio * w_B (WiSE-FT). Otherwise sum_i a_i * w_i over the suspect and the others, weights 1 unless given,
+/// divided by sum_i a_i when normalised (the default).
+/// </remarks>
+public sealed class LinearMixer : IWeightMixer
+{
+    private readonly MixerParameters _parameters;
+
+    /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.Normalize"/>.</summary>
+    public LinearMixer(MixerParameters? parameters = null) => _parameters = parameters ?? new();
+
+    /// <inheritdoc/>
+    public string Name => "linear";
+
+    /// <inheritdoc/>
+    public string Title => "Linear interpolation";
+
+    /// <inheritdoc/>
+    public string Citation => Citations.WiseFt;
+
+    /// <inheritdoc/>
+    public MixerInputs Inputs => new(UsesBase: _parameters.Weights is null, 0, 100);
+
+    /// <inheritdoc/>
+    public bool NeedsWholeTensors => false;
+
+    /// <inheritdoc/>
+    public bool IsRatioExact => false;
+
+    /// <inheritdoc/>
+    public ITensorMixer Prepare(TensorMixContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        if (context.OtherCount == 0 && _parameters.Weights is null)
+            return new ArithmeticTensorMixer(context.Tensor.DType, (inputs, result) => Interpolate(inputs, (float)context.Ratio, result));
+        var weights = MixerArguments.Weights(this, _parameters.Weights, context.OtherCount + 1, 1);
+        return new ArithmeticTensorMixer(context.Tensor.DType, (inputs, result) => Average(inputs, weights, _parameters.Normalize ?? true, result));
+    }
+
+    /// <summary>sum_i a_i * w_i, divided by the sum of the weights when asked.</summary>
+    internal static void Average(ArithmeticInputs inputs, double[] weights, bool normalize, Span<float> result)
+    {
+        TensorPrimitives.Multiply(inputs.Model(0), (float)weights[0], result);
+        for (var m = 1; m < inputs.ModelCount; m++)
+            TensorPrimitives.MultiplyAdd(inputs.Model(m), (float)weights[m], result, result);
+        if (normalize)
+            TensorPrimitives.Divide(result, (float)weights.Sum(), result);
+    }
+
+    private static void Interpolate(ArithmeticInputs inputs, float ratio, Span<float> result)
+    {
+        // The ends are the models themselves, to the last bit.
+        if (ratio is 0 or 1)
+        {
+            (ratio == 0 ? inputs.Base : inputs.Suspect).Span.CopyTo(result);
+            return;
+        }
+
+        TensorPrimitives.Multiply(inputs.Base.Span, 1 - ratio, result);
+        TensorPrimitives.MultiplyAdd(inputs.Suspect.Span, ratio, result, result);
+    }
+}

@@ -1,0 +1,175 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace FineMixing.Mixing;
+
+/// <summary>The random 0/1 mask of Fine-mixing for one tensor: which elements keep the suspect's value.</summary>
+/// <remarks>
+/// <para>Counter-based: whether element i is kept depends on (seed, tensor name, ratio, i) and on nothing else, so the mask is the same for any
+/// number of threads, chunk size, shard layout, element type, vector width and machine.</para>
+/// <para>Definition (version 1, pinned by a known-answer test). H = SHA-256(seed as 8 little-endian bytes, then the tensor's name in UTF-8); key = the first
+/// 8 bytes of H, little-endian, and tieKey, rankKey the next two groups of 8. Word w(j) = SplitMix64 finaliser of key + 0x9E3779B97F4A7C15 * j (Steele, Lea
+/// and Flood, OOPSLA 2014); element i draws the 16 bits number i mod 4 (lowest first) of w(i / 4). With T = round(ratio * 2^48), element i is
+/// kept when its 16 bits are below T / 2^32, or equal to it and the upper 32 bits of an independent hash of i (tieKey) are below T mod 2^32. So P(kept) = ratio
+/// to within 2^-49 at the cost of two random bytes an element. Ratios 0 and 1 keep nothing and everything.</para>
+/// <para>The exact-count form keeps exactly floor(ratio * count) elements: those with the smallest of <c>count</c> distinct 64-bit ranks, a bijection of the
+/// element's index.</para>
+/// </remarks>
+public sealed class RandomMask
+{
+    private readonly MaskParameters _parameters;
+    private readonly ulong _rankKey;
+    private readonly ulong _rankBound;
+    private readonly bool _exact;
+
+    private RandomMask(MaskParameters parameters, ulong rankKey, ulong rankBound, bool exact)
+    {
+        _parameters = parameters;
+        _rankKey = rankKey;
+        _rankBound = rankBound;
+        _exact = exact;
+    }
+
+    /// <summary>A mask that keeps each element independently with probability <paramref name="ratio"/>.</summary>
+    /// <param name="seed">Any number.</param>
+    /// <param name="name">The tensor's name.</param>
+    /// <param name="ratio">The reserve ratio, 0..1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The ratio is not within 0..1.</exception>
+    public static RandomMask Bernoulli(ulong seed, string name, double ratio)
+    {
+        CheckRatio(ratio);
+        var keys = Keys(seed, name);
+        return new RandomMask(MaskParameters.For(keys.Key, keys.TieKey, ratio), 0, 0, exact: false);
+    }
+
+    /// <summary>A mask that keeps exactly floor(<paramref name="ratio"/> * <paramref name="count"/>) of the elements 0..count-1.</summary>
+    /// <param name="seed">Any number.</param>
+    /// <param name="name">The tensor's name.</param>
+    /// <param name="ratio">The reserve ratio, 0..1.</param>
+    /// <param name="count">The number of elements the mask covers.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The ratio is not within 0..1, or the count is negative.</exception>
+    public static RandomMask ExactCount(ulong seed, string name, double ratio, long count)
+    {
+        CheckRatio(ratio);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        var keys = Keys(seed, name);
+        var kept = KeptCount(ratio, count);
+        if (kept == 0 || kept == count)
+            return new RandomMask(MaskParameters.For(keys.Key, keys.TieKey, kept == 0 ? 0 : 1), 0, 0, exact: false);
+        return new RandomMask(default, keys.RankKey, RankSelection.Bound(keys.RankKey, count, kept), exact: true);
+    }
+
+    /// <summary>floor(ratio * count), robust to the last bit of a decimal ratio (0.29 of 100 is 29).</summary>
+    public static long KeptCount(double ratio, long count) => Math.Clamp((long)Math.Floor((decimal)ratio * count), 0, count);
+
+    /// <summary>The key of a tensor's mask: the first 8 bytes, little-endian, of SHA-256(seed, name).</summary>
+    public static ulong TensorKey(ulong seed, string name) => Keys(seed, name).Key;
+
+    /// <summary>True when nothing is kept (ratio 0).</summary>
+    public bool IsEmpty => !_exact && _parameters.Whole == MaskWhole.None;
+
+    /// <summary>True when everything is kept (ratio 1).</summary>
+    public bool IsFull => !_exact && _parameters.Whole == MaskWhole.All;
+
+    /// <summary>Whether an element keeps the suspect's value: the scalar reference every vector kernel equals.</summary>
+    /// <param name="index">The element's index in row-major order, from 0.</param>
+    public bool this[long index] => _exact
+        ? RankSelection.Rank(_rankKey, (ulong)index) < _rankBound
+        : MaskKernels.IsKept(_parameters, (ulong)index);
+
+    /// <summary>Writes the mask of the elements <paramref name="start"/>, start + 1, ...</summary>
+    /// <param name="start">The first element, from 0.</param>
+    /// <param name="kept">Filled completely: true where the suspect's value is kept.</param>
+    public void Fill(long start, Span<bool> kept)
+    {
+        var lanes = ArrayPool<ushort>.Shared.Rent(MaskKernels.BlockElements);
+        try
+        {
+            for (var done = 0; done < kept.Length;)
+            {
+                var block = lanes.AsSpan(0, Math.Min(MaskKernels.BlockElements, kept.Length - done));
+                FillLanes(start + done, block);
+                for (var i = 0; i < block.Length; i++)
+                    kept[done + i] = block[i] != 0;
+                done += block.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<ushort>.Shared.Return(lanes);
+        }
+    }
+
+    /// <summary>The number of kept elements among <paramref name="count"/> elements from <paramref name="start"/>.</summary>
+    public long CountKept(long start, long count)
+    {
+        var lanes = ArrayPool<ushort>.Shared.Rent(MaskKernels.BlockElements);
+        try
+        {
+            long kept = 0;
+            for (long done = 0; done < count;)
+            {
+                var block = lanes.AsSpan(0, (int)Math.Min(MaskKernels.BlockElements, count - done));
+                FillLanes(start + done, block);
+                foreach (var lane in block)
+                    kept += lane & 1;
+                done += block.Length;
+            }
+
+            return kept;
+        }
+        finally
+        {
+            ArrayPool<ushort>.Shared.Return(lanes);
+        }
+    }
+
+    /// <summary>Writes suspect values where the mask keeps them and base values elsewhere, by raw bits.</summary>
+    /// <param name="start">The index of the first element within the tensor.</param>
+    /// <param name="elementSize">2, 4 or 8 bytes.</param>
+    /// <param name="suspect">Elements of the suspect.</param>
+    /// <param name="base">The same elements of the base, in the same element type.</param>
+    /// <param name="destination">Where the result goes; may be one of the sources.</param>
+    /// <param name="nonTemporal">Writes past the caches: faster for large outputs in memory that are not read soon.</param>
+    /// <exception cref="ArgumentException">Lengths differ or are no whole number of elements.</exception>
+    public void Select(long start, int elementSize, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal = false)
+    {
+        if (suspect.Length != @base.Length || suspect.Length != destination.Length || suspect.Length % elementSize != 0)
+            throw new ArgumentException($"Suspect ({suspect.Length} bytes), base ({@base.Length}) and destination ({destination.Length}) must have the same whole number of {elementSize}-byte elements.", nameof(destination));
+        if (IsFull)
+            suspect.CopyTo(destination);
+        else if (IsEmpty)
+            @base.CopyTo(destination);
+        else
+            SelectionKernels.Select(this, start, elementSize, suspect, @base, destination, nonTemporal);
+    }
+
+    /// <summary>Writes 0xFFFF for kept elements and 0 for the others.</summary>
+    internal void FillLanes(long start, Span<ushort> lanes)
+    {
+        if (_exact)
+            RankSelection.FillLanes(_rankKey, _rankBound, (ulong)start, lanes);
+        else
+            MaskKernels.Fill(_parameters, (ulong)start, lanes);
+    }
+
+    private static (ulong Key, ulong TieKey, ulong RankKey) Keys(ulong seed, string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        var text = new byte[8 + Encoding.UTF8.GetByteCount(name)];
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(text, seed);
+        Encoding.UTF8.GetBytes(name, text.AsSpan(8));
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text, hash);
+        return (System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(hash),
+            System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(hash[8..]),
+            System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(hash[16..]));
+    }
+
+    private static void CheckRatio(double ratio)
+    {
+        if (!(ratio >= 0 && ratio <= 1))
+            throw new ArgumentOutOfRangeException(nameof(ratio), ratio, "A reserve ratio is a number from 0 (take the base) to 1 (keep the suspect).");
+    }
+}

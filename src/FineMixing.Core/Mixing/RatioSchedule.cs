@@ -1,0 +1,234 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+
+namespace FineMixing.Mixing;
+
+/// <summary>How steeply ratios fall from the lowest to the highest layer.</summary>
+public enum RatioSlope
+{
+    /// <summary>By 0.4 from the bottom of the encoder to its top.</summary>
+    Gentle,
+
+    /// <summary>By 1.2, cut at 0 and 1.</summary>
+    Steep,
+}
+
+/// <summary>The reserve ratio of each tensor: the same everywhere, by depth, or by name pattern.</summary>
+/// <remarks>
+/// Text forms: <c>uniform</c>; <c>reset-top:3</c>; <c>falling</c>; <c>falling-steep</c>; or a list of patterns such as
+/// <c>encoder.layer.[3-5].*=0;*=0.8</c>. In a pattern <c>*</c> stands for any characters, <c>?</c> for one, <c>[3-5,8]</c> for whole numbers; it may begin at
+/// any part of the name; the first that fits decides, and tensors that none fits have the reserve ratio.
+/// </remarks>
+[JsonConverter(typeof(RatioScheduleJson))]
+public sealed class RatioSchedule : IEquatable<RatioSchedule>
+{
+    private readonly string _text;
+    private readonly int _resetLayers;
+    private readonly RatioSlope? _slope;
+    private readonly IReadOnlyList<(string Pattern, Regex Regex, double Ratio)>? _patterns;
+
+    private RatioSchedule(string text, int resetLayers = 0, RatioSlope? slope = null, IReadOnlyList<(string Pattern, Regex Regex, double Ratio)>? patterns = null)
+    {
+        _text = text;
+        _resetLayers = resetLayers;
+        _slope = slope;
+        _patterns = patterns;
+    }
+
+    /// <summary>The reserve ratio everywhere.</summary>
+    public static RatioSchedule Uniform { get; } = new("uniform");
+
+    /// <summary>Gives the top layers and the pooler back to the base (ratio 0); the reserve ratio elsewhere.</summary>
+    /// <param name="layers">How many layers, at least 1.</param>
+    public static RatioSchedule ResetTop(int layers)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(layers, 1);
+        return new RatioSchedule(string.Create(CultureInfo.InvariantCulture, $"reset-top:{layers}"), resetLayers: layers);
+    }
+
+    /// <summary>Ratios that fall along a line from the lowest to the highest layer; the mean over the layers is the reserve ratio.</summary>
+    /// <remarks>Layer l of L has clamp(c - slope * (l + 0.5) / L, 0, 1), c chosen so that the mean is kept. Embeddings go with the lowest layer, everything after the last layer with the highest.</remarks>
+    public static RatioSchedule FallingWithDepth(RatioSlope slope = RatioSlope.Gentle) => new(slope == RatioSlope.Steep ? "falling-steep" : "falling", slope: slope);
+
+    /// <summary>Reads a text form.</summary>
+    /// <exception cref="ArgumentException">The text is none of the forms; lists all problems.</exception>
+    public static RatioSchedule Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        text = text.Trim();
+        switch (text)
+        {
+            case "uniform":
+                return Uniform;
+            case "falling":
+                return FallingWithDepth();
+            case "falling-steep":
+                return FallingWithDepth(RatioSlope.Steep);
+        }
+
+        if (text.StartsWith("reset-top:", StringComparison.Ordinal))
+        {
+            return int.TryParse(text.AsSpan(10), NumberStyles.None, CultureInfo.InvariantCulture, out var layers) && layers >= 1
+                ? ResetTop(layers)
+                : throw new ArgumentException($"Schedule '{text}': expected a whole number of layers, 1 or more, for example reset-top:3.", nameof(text));
+        }
+
+        return ParsePatterns(text);
+    }
+
+    /// <summary>The ratio of every tensor.</summary>
+    /// <param name="names">The names of the model's tensors; the number of layers is found from them.</param>
+    /// <param name="reserveRatio">The ratio of tensors the schedule says nothing about, or the mean; 0..1.</param>
+    /// <exception cref="ArgumentException">The schedule needs more layers than the names show.</exception>
+    public IReadOnlyDictionary<string, double> Resolve(IReadOnlyCollection<string> names, double reserveRatio)
+    {
+        var layers = TensorNames.CountLayers(names);
+        if (_resetLayers > layers || (_slope is not null && layers == 0))
+            throw new ArgumentException($"Schedule '{_text}' needs {Math.Max(1, _resetLayers)} or more layers, but the tensor names show {layers}.");
+        var byLayer = _slope is { } slope ? Falling(layers, reserveRatio, slope == RatioSlope.Steep ? 1.2 : 0.4) : [];
+        var result = new Dictionary<string, double>(names.Count, StringComparer.Ordinal);
+        foreach (var name in names)
+            result[name] = RatioOf(name, layers, byLayer, reserveRatio);
+        return result;
+    }
+
+    /// <summary>The text form.</summary>
+    public override string ToString() => _text;
+
+    /// <inheritdoc/>
+    public bool Equals(RatioSchedule? other) => other is not null && other._text == _text;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as RatioSchedule);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => _text.GetHashCode(StringComparison.Ordinal);
+
+    private double RatioOf(string name, int layers, double[] byLayer, double reserveRatio)
+    {
+        var layer = TensorNames.LayerOf(name);
+        if (_resetLayers > 0)
+            return layer >= layers - _resetLayers || TensorNames.IsPooler(name) ? 0 : reserveRatio;
+        if (_slope is not null)
+            return byLayer[layer ?? (TensorNames.RoleOf(name) == TensorRole.Embedding || name.Contains("embed", StringComparison.Ordinal) ? 0 : layers - 1)];
+        foreach (var (_, regex, ratio) in _patterns ?? [])
+        {
+            if (regex.IsMatch(name))
+                return ratio;
+        }
+
+        return reserveRatio;
+    }
+
+    private static double[] Falling(int layers, double mean, double slope)
+    {
+        // The mean of the clamped line grows with its offset, so the offset that keeps the mean is found by halving.
+        double low = -1, high = 1 + slope;
+        var ratios = new double[layers];
+        for (var step = 0; step < 100; step++)
+        {
+            var offset = (low + high) / 2;
+            for (var l = 0; l < layers; l++)
+                ratios[l] = Math.Clamp(offset - (slope * (l + 0.5) / layers), 0, 1);
+            if (ratios.Average() < mean)
+                low = offset;
+            else
+                high = offset;
+        }
+
+        return ratios;
+    }
+
+    private static RatioSchedule ParsePatterns(string text)
+    {
+        var problems = new List<string>();
+        var patterns = new List<(string, Regex, double)>();
+        foreach (var part in text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            var equals = part.LastIndexOf('=');
+            if (equals <= 0)
+                problems.Add($"'{part}' is not PATTERN=RATIO");
+            else if (!double.TryParse(part.AsSpan(equals + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) || !(ratio >= 0 && ratio <= 1))
+                problems.Add($"'{part[(equals + 1)..]}' is not a ratio from 0 to 1");
+            else if (ToRegex(part[..equals].Trim()) is { } regex)
+                patterns.Add((part[..equals].Trim(), regex, ratio));
+            else
+                problems.Add($"'{part[..equals]}' has a bracket that is not a list of whole numbers such as [3-5,8]");
+        }
+
+        if (patterns.Count == 0 && problems.Count == 0)
+            problems.Add("it is empty");
+        if (problems.Count > 0)
+            throw new ArgumentException($"Schedule '{text}': {string.Join("; ", problems)}. Expected uniform, reset-top:N, falling, falling-steep, or patterns such as encoder.layer.[3-5].*=0;*=0.8.", nameof(text));
+        return new RatioSchedule(string.Join(';', patterns.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Item1}={p.Item3}"))), patterns: patterns);
+    }
+
+    private static Regex? ToRegex(string pattern)
+    {
+        var regex = new StringBuilder(@"^(?:.*\.)?");
+        for (var i = 0; i < pattern.Length; i++)
+        {
+            switch (pattern[i])
+            {
+                case '*':
+                    regex.Append(".*");
+                    break;
+                case '?':
+                    regex.Append('.');
+                    break;
+                case '[':
+                    var end = pattern.IndexOf(']', i);
+                    if (end < 0 || Numbers(pattern[(i + 1)..end]) is not { } numbers)
+                        return null;
+                    regex.Append(CultureInfo.InvariantCulture, $"(?<!\\d)(?:{string.Join('|', numbers)})(?!\\d)");
+                    i = end;
+                    break;
+                default:
+                    regex.Append(Regex.Escape(pattern[i].ToString()));
+                    break;
+            }
+        }
+
+        return new Regex(regex.Append('$').ToString(), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+    }
+
+    private static List<int>? Numbers(string list)
+    {
+        var result = new List<int>();
+        foreach (var part in list.Split(','))
+        {
+            var ends = part.Split('-');
+            if (ends.Length > 2 || !int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out var first))
+                return null;
+            var last = first;
+            if (ends.Length == 2 && !int.TryParse(ends[1], NumberStyles.None, CultureInfo.InvariantCulture, out last))
+                return null;
+            if (last < first || last > 9999)
+                return null;
+            result.AddRange(Enumerable.Range(first, last - first + 1));
+        }
+
+        return result;
+    }
+}
+
+/// <summary>Writes a schedule as its text form.</summary>
+internal sealed class RatioScheduleJson : JsonConverter<RatioSchedule>
+{
+    public override RatioSchedule Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        try
+        {
+            return RatioSchedule.Parse(reader.GetString() ?? string.Empty);
+        }
+        catch (ArgumentException e)
+        {
+            throw new JsonException(e.Message, e);
+        }
+    }
+
+    public override void Write(Utf8JsonWriter writer, RatioSchedule value, JsonSerializerOptions options) => writer.WriteStringValue(value.ToString());
+}

@@ -1,0 +1,196 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using FineMixing.Checkpoints;
+
+namespace FineMixing.Purification;
+
+/// <summary>Sums over two embedding rows of any two element types in one pass.</summary>
+/// <remarks>
+/// Element i always goes to the double-precision sum i mod 16, without fused operations, and the 16 sums are added in order: the result is the same bit for bit
+/// for every vector width and however the rows are divided among threads.
+/// </remarks>
+internal static class EmbeddingDrift
+{
+    private const int Lanes = 16;
+
+    private delegate double RowSum(ReadOnlySpan<byte> x, ReadOnlySpan<byte> y, int columns, float scale);
+
+    /// <summary>||x - scale * y||^2 for one row; NaN when a value is not finite.</summary>
+    public static double SquaredDistance(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale = 1) =>
+        Choose(xType, yType)(x, y, columns, scale);
+
+    /// <summary>The squared distances of consecutive rows.</summary>
+    public static void SquaredDistances(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale, Span<double> result)
+    {
+        var sum = Choose(xType, yType);
+        var xSize = columns * (xType.BitSize() / 8);
+        var ySize = columns * (yType.BitSize() / 8);
+        for (var row = 0; row < result.Length; row++)
+            result[row] = sum(x.Slice(row * xSize, xSize), y.Slice(row * ySize, ySize), columns, scale);
+    }
+
+    private static RowSum Choose(DType x, DType y) => (x, y) switch
+    {
+        (DType.F32, DType.F32) => Sum<F32, F32>,
+        (DType.F32, DType.BF16) => Sum<F32, BF16>,
+        (DType.F32, DType.F16) => Sum<F32, F16>,
+        (DType.BF16, DType.F32) => Sum<BF16, F32>,
+        (DType.BF16, DType.BF16) => Sum<BF16, BF16>,
+        (DType.BF16, DType.F16) => Sum<BF16, F16>,
+        (DType.F16, DType.F32) => Sum<F16, F32>,
+        (DType.F16, DType.BF16) => Sum<F16, BF16>,
+        (DType.F16, DType.F16) => Sum<F16, F16>,
+        _ => (xs, ys, columns, scale) => SumConverted(x, xs, y, ys, columns, scale),
+    };
+
+    // F64 is rare in embeddings: converted first.
+    private static double SumConverted(DType x, ReadOnlySpan<byte> xs, DType y, ReadOnlySpan<byte> ys, int columns, float scale)
+    {
+        var a = new float[columns];
+        var b = new float[columns];
+        FloatConversion.ToFloat32(x, xs, a);
+        FloatConversion.ToFloat32(y, ys, b);
+        return Sum<F32, F32>(MemoryMarshal.AsBytes(a.AsSpan()), MemoryMarshal.AsBytes(b.AsSpan()), columns, scale);
+    }
+
+    private static double Sum<TX, TY>(ReadOnlySpan<byte> xs, ReadOnlySpan<byte> ys, int columns, float scale)
+        where TX : IElement
+        where TY : IElement
+    {
+        if (xs.Length < columns * TX.Size || ys.Length < columns * TY.Size)
+            throw new ArgumentException("A row is shorter than the number of columns.", nameof(xs));
+        ref readonly var x = ref MemoryMarshal.GetReference(xs);
+        ref readonly var y = ref MemoryMarshal.GetReference(ys);
+        Span<double> sums = stackalloc double[Lanes];
+        var i = 0;
+        if (Vector512.IsHardwareAccelerated)
+        {
+            var factor = Vector512.Create((double)scale);
+            Vector512<double> lower = default, upper = default;
+            for (; i <= columns - Lanes; i += Lanes)
+            {
+                var (x0, x1) = Vector512.Widen(TX.Load512(in x, i));
+                var (y0, y1) = Vector512.Widen(TY.Load512(in y, i));
+                x0 -= y0 * factor;
+                x1 -= y1 * factor;
+                lower += x0 * x0;
+                upper += x1 * x1;
+            }
+
+            lower.CopyTo(sums);
+            upper.CopyTo(sums[8..]);
+        }
+        else
+        {
+            var factor = Vector256.Create((double)scale);
+            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (; i <= columns - Lanes; i += Lanes)
+            {
+                var (x0, x1) = Vector256.Widen(TX.Load256(in x, i));
+                var (x2, x3) = Vector256.Widen(TX.Load256(in x, i + 8));
+                var (y0, y1) = Vector256.Widen(TY.Load256(in y, i));
+                var (y2, y3) = Vector256.Widen(TY.Load256(in y, i + 8));
+                x0 -= y0 * factor;
+                x1 -= y1 * factor;
+                x2 -= y2 * factor;
+                x3 -= y3 * factor;
+                s0 += x0 * x0;
+                s1 += x1 * x1;
+                s2 += x2 * x2;
+                s3 += x3 * x3;
+            }
+
+            s0.CopyTo(sums);
+            s1.CopyTo(sums[4..]);
+            s2.CopyTo(sums[8..]);
+            s3.CopyTo(sums[12..]);
+        }
+
+        for (var lane = 0; i < columns; i++, lane++)
+        {
+            var difference = TX.Load(in x, i) - (TY.Load(in y, i) * (double)scale);
+            sums[lane] += difference * difference;
+        }
+
+        double sum = 0;
+        foreach (var lane in sums)
+            sum += lane;
+        return sum;
+    }
+
+    /// <summary>How elements of a type are read as single precision.</summary>
+    private interface IElement
+    {
+        static abstract int Size { get; }
+
+        static abstract Vector512<float> Load512(ref readonly byte row, int index);
+
+        static abstract Vector256<float> Load256(ref readonly byte row, int index);
+
+        static abstract double Load(ref readonly byte row, int index);
+    }
+
+    private readonly struct F32 : IElement
+    {
+        public static int Size => sizeof(float);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector512<float> Load512(ref readonly byte row, int index) => Unsafe.ReadUnaligned<Vector512<float>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(float)));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Load256(ref readonly byte row, int index) => Unsafe.ReadUnaligned<Vector256<float>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(float)));
+
+        public static double Load(ref readonly byte row, int index) => Unsafe.ReadUnaligned<float>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(float)));
+    }
+
+    private readonly struct BF16 : IElement
+    {
+        public static int Size => sizeof(ushort);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector512<float> Load512(ref readonly byte row, int index)
+        {
+            var bits = Unsafe.ReadUnaligned<Vector256<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));
+            return (Vector512.WidenLower(bits.ToVector512Unsafe()) << 16).AsSingle();
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Load256(ref readonly byte row, int index)
+        {
+            var bits = Unsafe.ReadUnaligned<Vector128<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));
+            return (Vector256.WidenLower(bits.ToVector256Unsafe()) << 16).AsSingle();
+        }
+
+        public static double Load(ref readonly byte row, int index) => BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))) << 16);
+    }
+
+    private readonly struct F16 : IElement
+    {
+        // Exponent and mantissa moved to their place in single precision are too small by 2^(127-15); an exponent of 31 stays 31 there and is put at infinity.
+        private const float Rebias = 5.192296858534828e33f; // 2^112
+        private const uint LargestFinite = 0x7BFFu << 13;
+
+        public static int Size => sizeof(ushort);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector512<float> Load512(ref readonly byte row, int index)
+        {
+            var bits = Vector512.WidenLower(Unsafe.ReadUnaligned<Vector256<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))).ToVector512Unsafe());
+            var magnitude = (bits & Vector512.Create(0x7FFFu)) << 13;
+            var value = (magnitude.AsSingle() * Vector512.Create(Rebias)).AsUInt32() | ((bits & Vector512.Create(0x8000u)) << 16);
+            return (value | (Vector512.GreaterThan(magnitude, Vector512.Create(LargestFinite)) & Vector512.Create(0x7FC00000u))).AsSingle();
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Load256(ref readonly byte row, int index)
+        {
+            var bits = Vector256.WidenLower(Unsafe.ReadUnaligned<Vector128<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))).ToVector256Unsafe());
+            var magnitude = (bits & Vector256.Create(0x7FFFu)) << 13;
+            var value = (magnitude.AsSingle() * Vector256.Create(Rebias)).AsUInt32() | ((bits & Vector256.Create(0x8000u)) << 16);
+            return (value | (Vector256.GreaterThan(magnitude, Vector256.Create(LargestFinite)) & Vector256.Create(0x7FC00000u))).AsSingle();
+        }
+
+        public static double Load(ref readonly byte row, int index) => (double)Unsafe.ReadUnaligned<Half>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));
+    }
+}
