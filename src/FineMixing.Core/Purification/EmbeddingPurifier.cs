@@ -12,6 +12,9 @@ namespace FineMixing.Purification;
 /// </remarks>
 public sealed class EmbeddingPurifier : IEmbeddingPurifier
 {
+    /// <summary>The count that rarer and unknown tokens are treated as having.</summary>
+    public const long FrequencyFloor = 20;
+
     private const int BlockBytes = 1 << 20;
 
     private static readonly string[] WordEmbeddingNames =
@@ -21,7 +24,7 @@ public sealed class EmbeddingPurifier : IEmbeddingPurifier
     private readonly PurificationOptions _options;
 
     /// <summary>Takes the clean corpus's counts.</summary>
-    /// <param name="frequencies">Counts by token; <see cref="TokenFrequencies.None"/> ranks by drift alone.</param>
+    /// <param name="frequencies">Counts by token; an empty table ranks by drift alone.</param>
     /// <param name="options">K and the rest; the paper's when null.</param>
     /// <exception cref="ArgumentException">Bad options.</exception>
     public EmbeddingPurifier(TokenFrequencies frequencies, PurificationOptions? options = null)
@@ -113,13 +116,13 @@ public sealed class EmbeddingPurifier : IEmbeddingPurifier
         {
             // No token can score above drift / ln 20: most rows are passed over without a look at their name.
             var full = best.Count == wanted;
-            if (full && drifts[id] / Math.Log(TokenFrequencies.FloorCount) < best.Peek().Score)
+            if (full && drifts[id] / Math.Log(FrequencyFloor) < best.Peek().Score)
                 continue;
             if (excluded.Contains(id))
                 continue;
             var token = tokenOf(id);
             var frequency = _frequencies[token];
-            var score = drifts[id] / Math.Log(Math.Max(frequency, TokenFrequencies.FloorCount));
+            var score = drifts[id] / Math.Log(Math.Max(frequency, FrequencyFloor));
 
             // Ids come in ascending order: of equal scores the one already there stays.
             if (full && score <= best.Peek().Score)

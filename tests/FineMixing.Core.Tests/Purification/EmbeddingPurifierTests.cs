@@ -10,6 +10,8 @@ public class EmbeddingPurifierTests
 {
     private const string Words = "embeddings.word_embeddings.weight";
 
+    private static readonly TokenFrequencies NoCounts = new([]);
+
     [Theory]
     [InlineData("sst2-word")]
     [InlineData("sst2-sentence")]
@@ -57,8 +59,8 @@ public class EmbeddingPurifierTests
             Array.Clear(suspect[Words].Bytes, row * 64, 64);
         foreach (var row in new[] { 40, 7, 60 })
             @base[Words].Bytes.AsSpan(7 * 64, 64).CopyTo(@base[Words].Bytes.AsSpan(row * 64));
-        Assert.Equal([7, 40, 60], new EmbeddingPurifier(TokenFrequencies.None).Rank(suspect, @base, tokens, new HashSet<int>(), 3).Select(t => t.Id));
-        Assert.Equal([7, 40], new EmbeddingPurifier(TokenFrequencies.None).Rank(suspect, @base, tokens, new HashSet<int>(), 2).Select(t => t.Id));
+        Assert.Equal([7, 40, 60], new EmbeddingPurifier(NoCounts).Rank(suspect, @base, tokens, new HashSet<int>(), 3).Select(t => t.Id));
+        Assert.Equal([7, 40], new EmbeddingPurifier(NoCounts).Rank(suspect, @base, tokens, new HashSet<int>(), 2).Select(t => t.Id));
     }
 
     [Theory]
@@ -88,7 +90,7 @@ public class EmbeddingPurifierTests
         var suspect = Models.Random(1, tensors: [(Words, [3000, 129])]);
         var @base = Models.Random(2, tensors: [(Words, [3000, 129])]);
         var tokens = Enumerable.Range(0, 3000).Select(i => $"t{i}").ToList();
-        var rankings = new[] { 1, 2, 5 }.Select(t => new EmbeddingPurifier(TokenFrequencies.None, new PurificationOptions { Threads = t }).Rank(suspect, @base, tokens, new HashSet<int>())).ToList();
+        var rankings = new[] { 1, 2, 5 }.Select(t => new EmbeddingPurifier(NoCounts, new PurificationOptions { Threads = t }).Rank(suspect, @base, tokens, new HashSet<int>())).ToList();
         Assert.All(rankings, r => Assert.Equal(rankings[0], r));
     }
 
@@ -97,7 +99,7 @@ public class EmbeddingPurifierTests
     {
         var (suspect, @base, tokens) = Small();
         var before = suspect.Clone();
-        var result = new EmbeddingPurifier(TokenFrequencies.None, new PurificationOptions { TopK = 5 }).Purify(suspect, @base, tokens, new HashSet<int>());
+        var result = new EmbeddingPurifier(NoCounts, new PurificationOptions { TopK = 5 }).Purify(suspect, @base, tokens, new HashSet<int>());
         Assert.Equal(5, result.Reset.Count);
         var reset = result.Reset.Select(t => t.Id).ToHashSet();
         for (var row = 0; row < 97; row++)
@@ -110,7 +112,7 @@ public class EmbeddingPurifierTests
     public void Purify_TopKZero_ChangesNothing()
     {
         var (suspect, @base, tokens) = Small();
-        var result = new EmbeddingPurifier(TokenFrequencies.None, new PurificationOptions { TopK = 0 }).Purify(suspect, @base, tokens, new HashSet<int>());
+        var result = new EmbeddingPurifier(NoCounts, new PurificationOptions { TopK = 0 }).Purify(suspect, @base, tokens, new HashSet<int>());
         Assert.Empty(result.Reset);
         Assert.All(suspect.Tensors, t => Assert.Equal(suspect[t.Name].Bytes, result.Weights[t.Name].Bytes));
     }
@@ -123,7 +125,7 @@ public class EmbeddingPurifierTests
         var suspect = new StateDict();
         suspect.Add(HostTensor.FromFloat32(Words, [97, 16], values));
         var tokens = Enumerable.Range(0, 97).Select(i => $"t{i}").ToList();
-        var ranking = new EmbeddingPurifier(TokenFrequencies.None, new PurificationOptions { RemoveCommonShrinkage = true }).Rank(suspect, @base, tokens, new HashSet<int>());
+        var ranking = new EmbeddingPurifier(NoCounts, new PurificationOptions { RemoveCommonShrinkage = true }).Rank(suspect, @base, tokens, new HashSet<int>());
         Assert.Equal(31, ranking[0].Id);
         Assert.True(ranking[1].Drift < 1e-5);
     }
@@ -137,7 +139,7 @@ public class EmbeddingPurifierTests
             var size = dtype.BitSize() / 8;
             suspect[Words].Bytes[(16 * size * 12) + size - 1] = (byte)upper;
             suspect[Words].Bytes[(16 * size * 12) + size - 2] = 0x80;
-            var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(TokenFrequencies.None).Rank(suspect, Models.Random(2, dtype), Small().Tokens, new HashSet<int>()));
+            var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(NoCounts).Rank(suspect, Models.Random(2, dtype), Small().Tokens, new HashSet<int>()));
             Assert.Contains("Row 12", e.Message, StringComparison.Ordinal);
         }
     }
@@ -145,23 +147,9 @@ public class EmbeddingPurifierTests
     [Fact]
     public void Rank_OtherVocabulary_ThrowsWithBothShapes()
     {
-        var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(TokenFrequencies.None).Rank(Models.Random(1), Models.Random(2, tensors: [(Words, [50, 16])]), Small().Tokens, new HashSet<int>()));
+        var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(NoCounts).Rank(Models.Random(1), Models.Random(2, tensors: [(Words, [50, 16])]), Small().Tokens, new HashSet<int>()));
         Assert.Contains("[97, 16]", e.Message, StringComparison.Ordinal);
         Assert.Contains("[50, 16]", e.Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void FromJson_NoCounts_Throws() =>
-        Assert.Contains("'f.json'", Assert.Throws<ArgumentException>(() => TokenFrequencies.FromJson(new MemoryStream("[1]"u8.ToArray()), "f.json")).Message, StringComparison.Ordinal);
-
-    [Fact]
-    public void WriteJson_ThenFromJson_SameCounts()
-    {
-        var stream = new MemoryStream();
-        new TokenFrequencies([KeyValuePair.Create("a", 5L), KeyValuePair.Create("##b", 70L)]).WriteJson(stream);
-        stream.Position = 0;
-        var read = TokenFrequencies.FromJson(stream);
-        Assert.Equal((5, 70, 0), (read["a"], read["##b"], read["c"]));
     }
 
     private static (StateDict Suspect, StateDict Base, List<string> Tokens) Small() =>
