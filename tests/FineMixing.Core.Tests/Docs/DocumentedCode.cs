@@ -1,0 +1,47 @@
+// The code of the documentation, compiled as it is printed. Each region carries the name of its page; DocumentationTests compares them.
+#pragma warning disable IDE0005, CA1303
+
+using FineMixing.Checkpoints;
+using FineMixing.Reports;
+using FineMixing.Reports.Charts;
+
+namespace FineMixing.Tests.Docs;
+
+internal static class DocumentedCode
+{
+    public static void Readme()
+    {
+        #region README.md
+        // Opens safetensors and PyTorch files, single or sharded; nothing in them is executed.
+        using var suspect = Checkpoint.Open("suspect");
+        using var pretrained = Checkpoint.Open("bert-base-uncased");
+
+        // Matches names in spite of prefixes and old spellings, and lists every difference at once.
+        var comparison = CheckpointComparison.Compare(suspect, pretrained);
+        comparison.ThrowIfIncompatible();
+        Console.WriteLine($"{comparison.Pairs.Count} tensors can be mixed; only in the suspect: {string.Join(", ", comparison.SuspectOnly)}");
+        #endregion
+    }
+
+    public static void Reports()
+    {
+        #region docs/reports.md
+        var chart = new DefenceBarChart
+        {
+            Title = "Accuracy and attack success",
+            Bars =
+            [
+                new DefenceBar("no defence", new Rate(0.90, 0.88, 0.92), new Rate(1.00, 0.99, 1.00), Floor: 0.11),
+                new DefenceBar("Fine-mixing", new Rate(0.86, 0.84, 0.88), new Rate(0.20, 0.16, 0.24), Floor: 0.11),
+            ],
+        };
+
+        var report = new ReportBuilder("My model", "64 clean samples")
+            .Heading("Result")
+            .KeyValues([("method", "fine-mixing"), ("reserve ratio", "0.4")])
+            .Chart(chart, "defences")
+            .Build();
+        report.Save("report"); // report/report.html and report/defences.svg
+        #endregion
+    }
+}
