@@ -7,7 +7,9 @@ using FineMixing.Cli.Commands;
 var root = new RootCommand("FineMixing removes backdoors from fine-tuned language models.")
 {
     InspectCommand.Create(),
+    VerifyCommand.Create(),
     CompareCommand.Create(),
+    AncestorCommand.Create(),
 };
 root.Options.Add(CommonOptions.Verbose);
 root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();

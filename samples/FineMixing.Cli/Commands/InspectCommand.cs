@@ -6,38 +6,62 @@ using FineMixing.Cli.Terminal;
 
 namespace FineMixing.Cli.Commands;
 
-/// <summary><c>finemix inspect</c>: the tensors of a model.</summary>
+/// <summary><c>finemix inspect</c>: the tensors of a model and the range of their values.</summary>
 internal static class InspectCommand
 {
     public static Command Create()
     {
         var folder = CommonOptions.ModelFolder("DIR", "A model folder, a weights file, or the index of shards.");
         var json = CommonOptions.Json();
-        var command = new ExampleCommand("inspect", "Lists the tensors of a model, with totals.",
+        var command = new ExampleCommand("inspect", "Lists the tensors of a model with the range of their values, and totals.",
             "finemix inspect ./suspect",
             "finemix inspect ./suspect/model.safetensors --json tensors.json")
         {
             folder, json,
         };
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(folder), parsed.GetValue(json)));
+        command.SetAction((parsed, token) => Task.Run(() => Run(parsed.GetRequiredValue(folder), parsed.GetValue(json), token), token));
         return command;
     }
 
-    private static int Run(string folder, string? json)
+    private static int Run(string folder, string? json, CancellationToken token)
     {
         using var checkpoint = Checkpoint.Open(folder);
+        var inspection = ProgressReporter.Run(progress => CheckpointInspection.Inspect(checkpoint, Bytes(checkpoint, progress), token));
+
         Screen.Table(
-            [new("tensor"), new("type"), new("shape"), new("values", true)],
-            [.. checkpoint.Tensors.Select(t => (IReadOnlyList<string>)[t.Name, t.DType.SafetensorsName(), t.ShapeText, t.ElementCount.ToString("N0", CultureInfo.InvariantCulture)])]);
-        var values = checkpoint.Tensors.Sum(t => t.ElementCount);
-        var bytes = checkpoint.Tensors.Sum(t => t.ByteLength);
-        Screen.Line(string.Create(CultureInfo.InvariantCulture, $"{checkpoint.Tensors.Count} tensors, {values:N0} values, {bytes:N0} bytes"));
+            [new("tensor"), new("type"), new("shape"), new("min", true), new("max", true), new("mean", true), new("NaN", true), new("infinite", true)],
+            [.. inspection.Tensors.Select(t => (IReadOnlyList<string>)
+                [t.Tensor.Name, t.Tensor.DType.SafetensorsName(), t.Tensor.ShapeText, Number(t.Min), Number(t.Max), Number(t.Mean), Count(t.NaNCount), Count(t.InfinityCount)])]);
+        Screen.Line($"{inspection.Tensors.Count} tensors, {Count(inspection.ElementCount)} values, {Count(inspection.ByteLength)} bytes, {Count(inspection.NaNCount)} NaN, {Count(inspection.InfinityCount)} infinite");
         JsonFile.Write(json, new
         {
-            tensors = checkpoint.Tensors.Select(t => new { name = t.Name, type = t.DType.SafetensorsName(), shape = t.Shape, values = t.ElementCount }),
-            values,
-            bytes,
+            tensors = inspection.Tensors.Select(t => new
+            {
+                name = t.Tensor.Name,
+                type = t.Tensor.DType.SafetensorsName(),
+                shape = t.Tensor.Shape,
+                min = t.Min,
+                max = t.Max,
+                mean = t.Mean,
+                nanCount = t.NaNCount,
+                infinityCount = t.InfinityCount,
+            }),
+            values = inspection.ElementCount,
+            bytes = inspection.ByteLength,
+            nanCount = inspection.NaNCount,
+            infinityCount = inspection.InfinityCount,
         });
         return 0;
     }
+
+    private static Relay<TensorStatistics> Bytes(ICheckpoint checkpoint, IProgress<WorkProgress> progress)
+    {
+        var total = checkpoint.Tensors.Sum(t => t.ByteLength) / 1e6;
+        double done = 0;
+        return new Relay<TensorStatistics>(t => progress.Report(new WorkProgress("reading", done += t.Tensor.ByteLength / 1e6, total, "MB")));
+    }
+
+    private static string Number(double? value) => value?.ToString("G5", CultureInfo.InvariantCulture) ?? "";
+
+    private static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -16,10 +16,13 @@ internal static class Screen
 
     public static void Table(IReadOnlyList<Column> columns, IReadOnlyList<IReadOnlyList<string>> rows)
     {
-        if (Console.IsOutputRedirected)
-            PlainTable(columns, rows);
+        var clean = rows.Select(r => r.Select(Clean).ToArray()).ToArray();
+        var widths = columns.Select((c, i) => clean.Select(r => r[i].Length).Append(c.Name.Length).Max()).ToArray();
+        // A frame that has to break words is harder to read than none.
+        if (Console.IsOutputRedirected || widths.Sum() + 3 * widths.Length + 1 > AnsiConsole.Profile.Width)
+            PlainTable(columns, clean, widths);
         else
-            FramedTable(columns, rows);
+            FramedTable(columns, clean);
     }
 
     /// <summary>Text without control and text-reordering characters: names from untrusted files must not steer the terminal.</summary>
@@ -39,7 +42,7 @@ internal static class Screen
 
     private static bool IsUnsafe(char c) => char.IsControl(c) || c is '\u061C' or '\u200E' or '\u200F' or (>= '\u202A' and <= '\u202E') or (>= '\u2066' and <= '\u2069');
 
-    private static void FramedTable(IReadOnlyList<Column> columns, IReadOnlyList<IReadOnlyList<string>> rows)
+    private static void FramedTable(IReadOnlyList<Column> columns, string[][] rows)
     {
         var table = new Table().Border(TableBorder.Rounded);
         foreach (var column in columns)
@@ -49,15 +52,13 @@ internal static class Screen
         }
 
         foreach (var row in rows)
-            table.AddRow(row.Select(cell => new Text(Clean(cell))));
+            table.AddRow(row.Select(cell => new Text(cell)));
         AnsiConsole.Write(table);
     }
 
-    private static void PlainTable(IReadOnlyList<Column> columns, IReadOnlyList<IReadOnlyList<string>> rows)
+    private static void PlainTable(IReadOnlyList<Column> columns, string[][] rows, int[] widths)
     {
-        var all = rows.Select(r => r.Select(Clean).ToArray()).Prepend([.. columns.Select(c => c.Name)]).ToArray();
-        var widths = columns.Select((_, i) => all.Max(r => r[i].Length)).ToArray();
-        foreach (var row in all)
+        foreach (var row in rows.Prepend([.. columns.Select(c => c.Name)]))
         {
             var cells = row.Select((cell, i) => columns[i].IsNumeric ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i]));
             Console.Out.WriteLine(string.Join("  ", cells).TrimEnd());

@@ -39,6 +39,8 @@ public class ExitCodeTests
     [Theory]
     [InlineData("inspect")]
     [InlineData("compare")]
+    [InlineData("ancestor")]
+    [InlineData("verify")]
     public void Run_Help_ShowsOptionsAndExamples(string command)
     {
         var result = Finemix.Run(command, "--help");

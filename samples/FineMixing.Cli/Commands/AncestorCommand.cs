@@ -1,0 +1,43 @@
+using System.CommandLine;
+using System.Globalization;
+using FineMixing.Checkpoints;
+using FineMixing.Cli.CommandLine;
+using FineMixing.Cli.Terminal;
+
+namespace FineMixing.Cli.Commands;
+
+/// <summary><c>finemix ancestor</c>: was the suspect fine-tuned from this base?</summary>
+internal static class AncestorCommand
+{
+    public static Command Create()
+    {
+        var suspect = CommonOptions.Folder("--suspect", "The fine-tuned model.");
+        var @base = CommonOptions.Folder("--base", "The pre-trained model it is said to come from.");
+        var json = CommonOptions.Json();
+        var command = new ExampleCommand("ancestor", "Shows how far each layer of the suspect is from the base; exit code 1 if the suspect was hardly fine-tuned from it.",
+            "finemix ancestor --suspect ./suspect --base ./bert-base-uncased")
+        {
+            suspect, @base, json,
+        };
+        command.SetAction((parsed, token) => Task.Run(() => Run(parsed.GetRequiredValue(suspect), parsed.GetRequiredValue(@base), parsed.GetValue(json), token), token));
+        return command;
+    }
+
+    private static int Run(string suspectFolder, string baseFolder, string? json, CancellationToken token)
+    {
+        using var suspect = Checkpoint.Open(suspectFolder);
+        using var @base = Checkpoint.Open(baseFolder);
+        CheckpointComparison.Compare(suspect, @base).ThrowIfIncompatible();
+        var check = AncestorCheck.Run(suspect, @base, token);
+
+        Screen.Table(
+            [new("layer"), new("values", true), new("relative drift", true), new("cosine", true)],
+            [.. check.Layers.Select(l => (IReadOnlyList<string>)[l.Layer, l.ElementCount.ToString("N0", CultureInfo.InvariantCulture), l.RelativeDrift.ToString("F4", CultureInfo.InvariantCulture), l.Cosine.ToString("F4", CultureInfo.InvariantCulture)])]);
+        JsonFile.Write(json, new { plausible = check.IsPlausible, identical = check.IsIdentical, medianCosine = check.MedianCosine, layers = check.Layers });
+        var verdict = string.Create(CultureInfo.InvariantCulture, $"the median cosine of the layers is {check.MedianCosine:F3}, at least {AncestorCheck.PlausibleCosine} is expected of a model that was fine-tuned from this base");
+        if (!check.IsPlausible)
+            throw new CommandFailedException($"'{baseFolder}' is hardly what the suspect was fine-tuned from: {verdict}.");
+        Screen.Line(check.IsIdentical ? "The two are identical: there is nothing to mix." : $"plausible: {verdict}");
+        return 0;
+    }
+}
