@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+
+namespace FineMixing.Torch.FineTuning;
+
+/// <summary>
+/// AdamW over an embedding matrix of which each batch touches few rows: the others are brought up to date when they next appear.
+/// </summary>
+/// <remarks>
+/// Equal to the dense update: a row that was never touched only decays; a touched row replays the steps it missed, with a zero gradient.
+/// After <see cref="ReplayLimit"/> missed steps the first moment is below 1e-9 of what it was, so the rest of the gap is closed by powers.
+/// </remarks>
+internal sealed unsafe class LazyRowAdamW : IDisposable
+{
+    private const int ReplayLimit = 200;
+    private readonly float* _rows;
+    private readonly int _width;
+    private readonly int[] _done;
+    private readonly bool[] _touched;
+    private readonly float* _first;
+    private readonly float* _second;
+    private readonly List<AdamWStep> _steps = [default];
+    private readonly List<double> _decay = [1.0];
+
+    public LazyRowAdamW(float* rows, int count, int width)
+    {
+        (_rows, _width, _done, _touched) = (rows, width, new int[count], new bool[count]);
+
+        // Zeroed pages are committed by the system when first written, so rows that never occur cost no memory.
+        _first = (float*)NativeMemory.AllocZeroed((nuint)count * (nuint)width, sizeof(float));
+        _second = (float*)NativeMemory.AllocZeroed((nuint)count * (nuint)width, sizeof(float));
+    }
+
+    /// <summary>Applies the steps these rows have missed; call before reading them.</summary>
+    public void CatchUp(ReadOnlySpan<int> rows)
+    {
+        foreach (var row in rows)
+            CatchUp(row);
+    }
+
+    /// <summary>Takes a step in which these rows have the given gradients and all others none.</summary>
+    public void Step(ReadOnlySpan<int> rows, float* gradients, in AdamWStep step)
+    {
+        _steps.Add(step);
+        _decay.Add(_decay[^1] * step.Decay);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var at = (long)rows[i] * _width;
+            AdamWKernel.Update(_rows + at, _first + at, _second + at, gradients + ((long)i * _width), lowGradient: false, null, _width, step);
+            _done[rows[i]] = _steps.Count - 1;
+            _touched[rows[i]] = true;
+        }
+    }
+
+    /// <summary>Brings all rows up to date; call before saving or evaluating.</summary>
+    public void Flush()
+    {
+        for (var row = 0; row < _done.Length; row++)
+            CatchUp(row);
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.Free(_first);
+        NativeMemory.Free(_second);
+    }
+
+    private void CatchUp(int row)
+    {
+        var (from, to) = (_done[row], _steps.Count - 1);
+        if (from == to)
+            return;
+        _done[row] = to;
+        var at = (long)row * _width;
+        if (!_touched[row])
+        {
+            Scale(_rows + at, (float)(_decay[to] / _decay[from]));
+            return;
+        }
+
+        var exact = Math.Min(to, from + ReplayLimit);
+        for (var s = from + 1; s <= exact; s++)
+            AdamWKernel.Update(_rows + at, _first + at, _second + at, null, lowGradient: false, null, _width, _steps[s]);
+        if (exact == to)
+            return;
+        Scale(_rows + at, (float)(_decay[to] / _decay[exact]));
+        Scale(_first + at, (float)Math.Pow(AdamWStep.Beta1, to - exact));
+        Scale(_second + at, (float)Math.Pow(AdamWStep.Beta2, to - exact));
+    }
+
+    private void Scale(float* values, float factor)
+    {
+        for (var i = 0; i < _width; i++)
+            values[i] *= factor;
+    }
+}

@@ -1,0 +1,80 @@
+using FineMixing.Torch.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace FineMixing.Torch.FineTuning;
+
+/// <summary>AdamW written with tensor operations over the flat buffers: runs on any device, and is the simple version <see cref="CpuAdamW"/> must equal.</summary>
+internal sealed class TensorAdamW : IParameterUpdate
+{
+    private readonly ParameterStore _store;
+    private readonly Tensor _first;
+    private readonly Tensor _second;
+    private readonly Tensor _decays;
+    private readonly Tensor _wordFirst;
+    private readonly Tensor _wordSecond;
+    private readonly Tensor _wordLeaf;
+    private int _step;
+
+    public TensorAdamW(ParameterStore store)
+    {
+        _store = store;
+        using var scope = NewDisposeScope();
+        using var noGradients = no_grad();
+        _first = zeros_like(store.Master).DetachFromDisposeScope();
+        _second = zeros_like(store.Master).DetachFromDisposeScope();
+        _decays = zeros_like(store.Master).DetachFromDisposeScope();
+        foreach (var block in store.Blocks.Where(b => b.Decays))
+            _decays.narrow(0, block.Offset, block.Length).fill_(1);
+        _wordFirst = zeros_like(store.Words).DetachFromDisposeScope();
+        _wordSecond = zeros_like(store.Words).DetachFromDisposeScope();
+        _wordLeaf = store.Words.detach().requires_grad_(true).DetachFromDisposeScope();
+    }
+
+    public WordRows Gather(IReadOnlyList<ModelInput> inputs) => new([], _wordLeaf, id => id);
+
+    public double Step(WordRows words, double learningRate, double weightDecay, double clip)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradients = no_grad();
+        var gradient = zeros_like(_store.Master);
+        foreach (var block in _store.Blocks)
+        {
+            if (block.Leaf.grad is { } own)
+                gradient.narrow(0, block.Offset, block.Length).copy_(own.reshape(-1));
+        }
+
+        var wordGradient = _wordLeaf.grad!;
+        wordGradient.select(0, _store.Config.PadTokenId).zero_();
+        var norm = Math.Sqrt((gradient.square().sum() + wordGradient.square().sum()).to(float64).item<double>());
+        if (!double.IsFinite(norm))
+            return norm;
+        var step = AdamWStep.At(++_step, learningRate, weightDecay, clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1);
+        Update(_store.Master, _first, _second, gradient, 1 - (_decays * (1 - step.Decay)), step);
+        Update(_store.Words, _wordFirst, _wordSecond, wordGradient, step.Decay, step);
+        _store.RefreshLow();
+        foreach (var block in _store.Blocks)
+            block.Leaf.grad = null;
+        _wordLeaf.grad = null;
+        return norm;
+    }
+
+    public void Finish()
+    {
+        // Every row takes part in every step: nothing is left to do.
+    }
+
+    public void Dispose()
+    {
+        foreach (var tensor in (Tensor[])[_first, _second, _decays, _wordFirst, _wordSecond, _wordLeaf])
+            tensor.Dispose();
+    }
+
+    private static void Update(Tensor weight, Tensor first, Tensor second, Tensor gradient, Tensor decay, AdamWStep step)
+    {
+        var scaled = gradient * step.GradientScale;
+        first.mul_(AdamWStep.Beta1).add_(scaled * (1 - AdamWStep.Beta1));
+        second.mul_(AdamWStep.Beta2).add_(scaled * scaled * (float)(1 - 0.999));
+        weight.mul_(decay).sub_(first * step.Rate / ((second.sqrt() * (1 / step.SecondCorrection)) + AdamWStep.Epsilon));
+    }
+}
