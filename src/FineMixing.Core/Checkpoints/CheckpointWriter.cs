@@ -18,6 +18,9 @@ public sealed record CheckpointWriterOptions
     /// <summary>A model folder whose other files (configuration, tokenizer) are copied beside the weights; default none.</summary>
     public string? CopyOtherFilesFrom { get; init; }
 
+    /// <summary>Further small files by name; they take the place of files of the same name that would be copied.</summary>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> ExtraFiles { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
+
     internal Func<string, long, SafeFileHandle>? CreateFile { get; init; }
 }
 
@@ -45,7 +48,9 @@ public static class CheckpointWriter
             ? new OutputTransaction(folder, options.Overwrite)
             : new OutputTransaction(folder, options.Overwrite, options.CreateFile);
         if (options.CopyOtherFilesFrom is not null)
-            AddOtherFiles(output, options.CopyOtherFilesFrom, cancellationToken);
+            AddOtherFiles(output, options.CopyOtherFilesFrom, cancellationToken, options.ExtraFiles.Keys);
+        foreach (var (name, content) in options.ExtraFiles.OrderBy(f => f.Key, StringComparer.Ordinal))
+            output.Add(name, content.Span);
         foreach (var file in plan.Files)
             WriteFile(source, file.Layout, output.Create(file.FileName, file.Layout.TotalLength), cancellationToken);
         AddIndex(output, plan);
@@ -88,8 +93,9 @@ public static class CheckpointWriter
     }
 
     /// <summary>Adds the files of a model folder that are not weights: configuration, tokenizer, licence.</summary>
-    internal static void AddOtherFiles(OutputTransaction output, string sourceFolder, CancellationToken cancellationToken)
+    internal static void AddOtherFiles(OutputTransaction output, string sourceFolder, CancellationToken cancellationToken, IEnumerable<string>? except = null)
     {
+        var left = except?.ToHashSet(StringComparer.Ordinal) ?? [];
         var source = Path.TrimEndingDirectorySeparator(Path.GetFullPath(sourceFolder));
         if (source == output.Folder)
             return;
@@ -97,7 +103,7 @@ public static class CheckpointWriter
         {
             var name = Path.GetFileName(path);
             // Another output's manifest says nothing about this one; a half-written file says nothing at all.
-            if (!IsAnyWeights(name) && name != Provenance.ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
+            if (!left.Contains(name) && !IsAnyWeights(name) && name != Provenance.ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
                 CopyFile(FolderLinks.Follow(source, name), output, name, cancellationToken);
         }
     }

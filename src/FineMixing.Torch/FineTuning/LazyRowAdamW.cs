@@ -23,7 +23,8 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
 
     public LazyRowAdamW(float* rows, int count, int width)
     {
-        (_rows, _width, _done, _touched) = (rows, width, new int[count], new bool[count]);
+        _rows = rows;
+        (_width, _done, _touched) = (width, new int[count], new bool[count]);
 
         // Zeroed pages are committed by the system when first written, so rows that never occur cost no memory.
         _first = (float*)NativeMemory.AllocZeroed((nuint)count * (nuint)width, sizeof(float));
