@@ -156,6 +156,9 @@ internal sealed unsafe class ParameterStore : IDisposable
         return result;
     }
 
+    /// <summary>The single-precision values of a block, sharing memory.</summary>
+    public Tensor MasterView(ParameterBlock block) => View(_master, block);
+
     /// <summary>Rounds the whole master into the bfloat16 copy.</summary>
     public void RefreshLow()
     {

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using FineMixing.Checkpoints;
+
+namespace FineMixing.FineTuning;
+
+/// <summary>The feed-forward units that are dormant on clean data, per layer.</summary>
+/// <remarks>Fine-pruning (Liu et al. 2018, arXiv 1805.12185), carried over to transformers: the units of a layer are ranked by mean absolute activation, the least active are pruned.</remarks>
+/// <param name="PerLayer">Unit indices of each layer, ascending.</param>
+public sealed record PrunedUnits(ImmutableArray<ImmutableArray<int>> PerLayer)
+{
+    /// <summary>Chooses the least active units.</summary>
+    /// <param name="activations">Mean absolute activation of each unit, per layer.</param>
+    /// <param name="reserveRatio">Share of the units of each layer that is kept, 0 to 1; floor(ratio * units) are kept.</param>
+    public static PrunedUnits Dormant(IReadOnlyList<double[]> activations, double reserveRatio)
+    {
+        ArgumentNullException.ThrowIfNull(activations);
+        if (!(reserveRatio is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(reserveRatio), reserveRatio, "The reserve ratio is a number from 0 to 1.");
+        return new PrunedUnits([.. activations.Select(layer =>
+        {
+            var kept = (int)Math.Floor(reserveRatio * layer.Length);
+            return Enumerable.Range(0, layer.Length).OrderBy(i => layer[i]).ThenBy(i => i).Take(layer.Length - kept).Order().ToImmutableArray();
+        })]);
+    }
+
+    /// <summary>A copy of the weights in which the input row, bias and output column of every pruned unit come from another model, or are zero.</summary>
+    /// <param name="weights">Weights under canonical names.</param>
+    /// <param name="replacement">Where the pruned units' weights come from (Fine-mixing (Sel)); null for zero (fine-pruning).</param>
+    public StateDict Apply(StateDict weights, StateDict? replacement)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        var result = weights.Clone();
+        for (var layer = 0; layer < PerLayer.Length; layer++)
+        {
+            var prefix = string.Create(CultureInfo.InvariantCulture, $"bert.encoder.layer.{layer}.");
+            Replace(result, replacement, prefix + "intermediate.dense.weight", PerLayer[layer], rows: true);
+            Replace(result, replacement, prefix + "intermediate.dense.bias", PerLayer[layer], rows: true);
+            Replace(result, replacement, prefix + "output.dense.weight", PerLayer[layer], rows: false);
+        }
+
+        return result;
+    }
+
+    private static void Replace(StateDict weights, StateDict? replacement, string name, ImmutableArray<int> units, bool rows)
+    {
+        var target = weights[name];
+        var source = replacement?[name].ConvertTo(target.Info.DType).Bytes;
+        var size = target.Info.DType.BitSize() / 8;
+        var columns = target.Info.Shape.Length == 1 ? 1 : (int)target.Info.Shape[1];
+        var height = (int)target.Info.Shape[0];
+        foreach (var unit in units)
+        {
+            for (var i = 0; i < (rows ? 1 : height); i++)
+            {
+                var (at, length) = rows ? (unit * columns * size, columns * size) : (((i * columns) + unit) * size, size);
+                var destination = target.Bytes.AsSpan(at, length);
+                if (source is null)
+                    destination.Clear();
+                else
+                    source.AsSpan(at, length).CopyTo(destination);
+            }
+        }
+    }
+}
