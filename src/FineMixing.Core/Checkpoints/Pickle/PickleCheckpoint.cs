@@ -26,9 +26,7 @@ public sealed class PickleCheckpoint : ICheckpoint
     private readonly List<TensorInfo> _infos = [];
     private readonly Dictionary<string, PickleTensorView> _views = new(StringComparer.Ordinal);
 
-    // Strided tensors in row-major order, oldest first: chunk after chunk is read of the same few.
-    private readonly Lock _cacheLock = new();
-    private readonly List<HostTensor> _cache = [];
+    private readonly TensorCache _rowMajor = new(CacheBytes);
 
     private PickleCheckpoint(string location) => Location = location;
 
@@ -149,21 +147,12 @@ public sealed class PickleCheckpoint : ICheckpoint
         return views;
     }
 
-    private byte[] RowMajor(PickleTensorView view)
+    private byte[] RowMajor(PickleTensorView view) => _rowMajor.GetOrAdd(view.Info.Name, () =>
     {
-        lock (_cacheLock)
-        {
-            var found = _cache.Find(t => ReferenceEquals(t.Info, view.Info));
-            if (found is not null)
-                return found.Bytes;
-            if (view.Info.ByteLength > Array.MaxLength)
-                throw new CheckpointFormatException("a tensor of over 2 GB is not contiguous; call .contiguous() before saving it", Location, tensor: view.Info.Name);
-            var bytes = GC.AllocateUninitializedArray<byte>((int)view.Info.ByteLength);
-            view.ReadStrided(bytes);
-            _cache.Add(new HostTensor(view.Info, bytes));
-            while (_cache.Count > 1 && _cache.Sum(t => t.Info.ByteLength) > CacheBytes)
-                _cache.RemoveAt(0);
-            return bytes;
-        }
-    }
+        if (view.Info.ByteLength > Array.MaxLength)
+            throw new CheckpointFormatException("a tensor of over 2 GB is not contiguous; call .contiguous() before saving it", Location, tensor: view.Info.Name);
+        var bytes = GC.AllocateUninitializedArray<byte>((int)view.Info.ByteLength);
+        view.ReadStrided(bytes);
+        return new HostTensor(view.Info, bytes);
+    }).Bytes;
 }
