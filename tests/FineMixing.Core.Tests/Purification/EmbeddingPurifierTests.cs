@@ -1,7 +1,6 @@
 using System.Text.Json;
 using FineMixing.Checkpoints;
 using FineMixing.Purification;
-using FineMixing.Tests.Mixing;
 using FineMixing.Tokenization;
 
 namespace FineMixing.Tests.Purification;
@@ -71,8 +70,8 @@ public class EmbeddingPurifierTests
     [InlineData(DType.F64, DType.F32)]
     public void Rank_AnyElementTypes_ScoresAreTheDefinition(DType suspectType, DType baseType)
     {
-        var suspect = Models.Random(1, suspectType, tensors: [(Words, [97, 35])]);
-        var @base = Models.Random(2, baseType, tensors: [(Words, [97, 35])]);
+        var suspect = Mixing.Models.Random(1, suspectType, tensors: [(Words, [97, 35])]);
+        var @base = Mixing.Models.Random(2, baseType, tensors: [(Words, [97, 35])]);
         var tokens = Enumerable.Range(0, 97).Select(i => $"t{i}").ToList();
         var ranking = new EmbeddingPurifier(new TokenFrequencies([KeyValuePair.Create("t5", 1000L), KeyValuePair.Create("t6", 3L)])).Rank(suspect, @base, tokens, new HashSet<int>());
         var (x, y) = (suspect[Words].ToFloat32(), @base[Words].ToFloat32());
@@ -87,8 +86,8 @@ public class EmbeddingPurifierTests
     [Fact]
     public void Rank_AnyNumberOfThreads_SameBits()
     {
-        var suspect = Models.Random(1, tensors: [(Words, [3000, 129])]);
-        var @base = Models.Random(2, tensors: [(Words, [3000, 129])]);
+        var suspect = Mixing.Models.Random(1, tensors: [(Words, [3000, 129])]);
+        var @base = Mixing.Models.Random(2, tensors: [(Words, [3000, 129])]);
         var tokens = Enumerable.Range(0, 3000).Select(i => $"t{i}").ToList();
         var rankings = new[] { 1, 2, 5 }.Select(t => new EmbeddingPurifier(NoCounts, new PurificationOptions { Threads = t }).Rank(suspect, @base, tokens, new HashSet<int>())).ToList();
         Assert.All(rankings, r => Assert.Equal(rankings[0], r));
@@ -120,7 +119,7 @@ public class EmbeddingPurifierTests
     [Fact]
     public void Rank_CommonShrinkageRemoved_FindsTheRowThatDidNotShrink()
     {
-        var @base = Models.Random(2, tensors: [(Words, [97, 16])]);
+        var @base = Mixing.Models.Random(2, tensors: [(Words, [97, 16])]);
         var values = @base[Words].ToFloat32().Select((v, i) => i / 16 == 31 ? v * 1.05f : v * 0.9f).ToArray();
         var suspect = new StateDict();
         suspect.Add(HostTensor.FromFloat32(Words, [97, 16], values));
@@ -135,11 +134,11 @@ public class EmbeddingPurifierTests
     {
         foreach (var (dtype, upper) in new[] { (DType.F32, 0x7F), (DType.F16, 0x7C), (DType.BF16, 0x7F) })
         {
-            var suspect = Models.Random(1, dtype);
+            var suspect = Mixing.Models.Random(1, dtype);
             var size = dtype.BitSize() / 8;
             suspect[Words].Bytes[(16 * size * 12) + size - 1] = (byte)upper;
             suspect[Words].Bytes[(16 * size * 12) + size - 2] = 0x80;
-            var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(NoCounts).Rank(suspect, Models.Random(2, dtype), Small().Tokens, new HashSet<int>()));
+            var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(NoCounts).Rank(suspect, Mixing.Models.Random(2, dtype), Small().Tokens, new HashSet<int>()));
             Assert.Contains("Row 12", e.Message, StringComparison.Ordinal);
         }
     }
@@ -147,11 +146,11 @@ public class EmbeddingPurifierTests
     [Fact]
     public void Rank_OtherVocabulary_ThrowsWithBothShapes()
     {
-        var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(NoCounts).Rank(Models.Random(1), Models.Random(2, tensors: [(Words, [50, 16])]), Small().Tokens, new HashSet<int>()));
+        var e = Assert.Throws<ArgumentException>(() => new EmbeddingPurifier(NoCounts).Rank(Mixing.Models.Random(1), Mixing.Models.Random(2, tensors: [(Words, [50, 16])]), Small().Tokens, new HashSet<int>()));
         Assert.Contains("[97, 16]", e.Message, StringComparison.Ordinal);
         Assert.Contains("[50, 16]", e.Message, StringComparison.Ordinal);
     }
 
     private static (StateDict Suspect, StateDict Base, List<string> Tokens) Small() =>
-        (Models.Random(1), Models.Random(2), [.. Enumerable.Range(0, 97).Select(i => $"t{i}")]);
+        (Mixing.Models.Random(1), Mixing.Models.Random(2), [.. Enumerable.Range(0, 97).Select(i => $"t{i}")]);
 }
