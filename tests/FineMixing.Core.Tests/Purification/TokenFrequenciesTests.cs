@@ -1,0 +1,51 @@
+using FineMixing.Purification;
+using FineMixing.Tokenization;
+
+namespace FineMixing.Tests.Purification;
+
+public sealed class TokenFrequenciesTests
+{
+    [Fact]
+    public void Count_Texts_CountsPiecesButNoSpecialTokens()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.PathOf("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nun\n##able\na\n!\n");
+        var tokenizer = WordPieceTokenizer.FromFolder(folder.Path);
+        var frequencies = TokenFrequencies.Count(["unable a", "A unable!", "zzz [MASK] a"], tokenizer);
+        Assert.Equal(new Dictionary<string, long> { ["un"] = 2, ["##able"] = 2, ["a"] = 3, ["!"] = 1 }, frequencies.Counts.ToDictionary());
+        Assert.Equal(3, frequencies["a"]);
+        Assert.Equal(0, frequencies["absent"]);
+    }
+
+    [Fact]
+    public void FromJsonFile_GoodFile_IsRead()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.PathOf("f.json"), """{"the": 12, "##ing": 0}""");
+        Assert.Equal(12, TokenFrequencies.FromJsonFile(folder.PathOf("f.json"))["the"]);
+        Assert.Equal(2, TokenFrequencies.FromJsonFile(folder.PathOf("f.json")).Counts.Count);
+    }
+
+    [Theory]
+    [InlineData("{", "not valid JSON")]
+    [InlineData("[]", "must be a JSON object")]
+    [InlineData("""{"a": -1, "b": 1.5, "c": "x", "d": 1, "d": 2}""", "'a', 'b', 'c', 'd' (twice)")]
+    public void FromJsonFile_BadFile_NamesTheEntries(string json, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.PathOf("f.json"), json);
+        var exception = Assert.Throws<ArgumentException>(() => TokenFrequencies.FromJsonFile(folder.PathOf("f.json")));
+        Assert.Contains(expected, exception.Message, StringComparison.Ordinal);
+        Assert.Contains("f.json", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void FrequencyTableFile_WrittenTable_IsReadBack()
+    {
+        var counts = new Dictionary<string, long> { ["the"] = 5, ["##ing"] = 7, ["#"] = 5 };
+        using var writer = new StringWriter();
+        FrequencyTableFile.Write(writer, ["header"], counts);
+        Assert.Equal(" header\n##ing 7\n# 5\nthe 5\n", writer.ToString());
+        Assert.Equal(counts, FrequencyTableFile.Read(new StringReader(writer.ToString())).ToDictionary());
+    }
+}
