@@ -10,6 +10,7 @@ var root = new RootCommand("FineMixing removes backdoors from fine-tuned languag
     VerifyCommand.Create(),
     CompareCommand.Create(),
     AncestorCommand.Create(),
+    ScanCommand.Create(),
 };
 root.Options.Add(CommonOptions.Verbose);
 root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();

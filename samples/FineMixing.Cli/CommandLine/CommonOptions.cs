@@ -18,6 +18,11 @@ internal static class CommonOptions
 
     public static Option<string?> Json() => new("--json") { Description = "Also write the result as JSON to this file (replaced if it exists).", HelpName = "FILE" };
 
+    public static Option<string?> Frequencies() =>
+        new("--frequencies") { Description = "JSON object of word pieces and their counts in a clean corpus, instead of the table that comes with the library.", HelpName = "FILE" };
+
+    public static Option<string?> Report() => new("--report") { Description = "Also write an HTML page and its charts into this folder (files of an earlier report are never replaced).", HelpName = "DIR" };
+
     public static Option<ulong> Seed(string decides) => Numbers.Unsigned("--seed", $"Decides {decides}; the same seed gives the same result on any machine.", 1);
 
     public static Option<string> Device()

@@ -93,11 +93,11 @@ public sealed record DriftScatterChart : Chart
         foreach (var place in places)
         {
             var text = Markup.Fit(place.Token, 13, 160);
-            if (placer.Place(place.X, place.Y, Markup.Width(text, 13), 13) is { } label)
+            if (placer.Place(place.X, place.Y, Markup.Width(text, 13, bold: true), 13) is { } label)
             {
                 if (label.Leader)
                 {
-                    var width = Markup.Width(text, 13);
+                    var width = Markup.Width(text, 13, bold: true);
                     canvas.Line(place.X, place.Y, Math.Clamp(place.X, label.X, label.X + width), label.Y - 4, Ink.Muted, 0.8);
                 }
 

@@ -11,7 +11,7 @@ public sealed record MarkedScore(string Token, double Score);
 /// <summary>How the E-PUR score is distributed over the vocabulary, counted in bins on a logarithmic axis so that single outliers stay visible.</summary>
 public sealed record ScoreHistogramChart : Chart
 {
-    private const double Left = 72;
+    private const double Left = 80;
     private const double Bottom = 380;
 
     /// <summary>The score of each token.</summary>
@@ -84,7 +84,7 @@ public sealed record ScoreHistogramChart : Chart
         foreach (var mark in Marked)
         {
             var text = Markup.Fit(mark.Token, 12, 120);
-            var half = Markup.Width(text, 12) / 2 + 4;
+            var half = Markup.Width(text, 12, bold: true) / 2 + 4;
             var center = x.Map(mark.Score);
             var textX = Math.Clamp(center, Left + half, right - half);
             var height = y.Map(Math.Max(1, counts[Math.Min(Bins - 1, (int)(mark.Score / highest * Bins))]));

@@ -53,7 +53,7 @@ internal static class Markup
     }
 
     /// <summary>An estimate, on the wide side, of a text's width: no font is measured, so that a report looks the same wherever it is made.</summary>
-    public static double Width(string text, double size)
+    public static double Width(string text, double size, bool bold = false)
     {
         double em = 0;
         foreach (var rune in text.EnumerateRunes())
@@ -62,14 +62,14 @@ internal static class Markup
             {
                 'i' or 'j' or 'l' or '.' or ',' or ':' or ';' or '\'' or '|' or '!' => 0.32,
                 'f' or 't' or 'r' or ' ' or '(' or ')' or '[' or ']' or '-' => 0.40,
-                'm' or 'w' or 'M' or 'W' or '%' or '@' => 0.92,
+                'm' or 'w' or 'M' or 'W' or '%' or '@' or '#' => 0.92,
                 >= 'A' and <= 'Z' => 0.70,
-                < 0x2E80 => 0.58,
+                < 0x2E80 => 0.61,
                 _ => 1.05,
             };
         }
 
-        return em * size;
+        return em * size * (bold ? 1.1 : 1);
     }
 
     /// <summary>The text, cut with an ellipsis where it is wider than allowed.</summary>

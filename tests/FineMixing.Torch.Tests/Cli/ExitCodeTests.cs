@@ -41,6 +41,7 @@ public class ExitCodeTests
     [InlineData("compare")]
     [InlineData("ancestor")]
     [InlineData("verify")]
+    [InlineData("scan")]
     public void Run_Help_ShowsOptionsAndExamples(string command)
     {
         var result = Finemix.Run(command, "--help");
