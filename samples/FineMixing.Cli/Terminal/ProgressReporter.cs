@@ -51,8 +51,9 @@ internal static class ProgressReporter
                     return;
                 _quarter = quarter;
                 var seconds = Math.Max(_clock.Elapsed.TotalSeconds, 1e-3);
+                var left = quarter < 4 ? string.Create(CultureInfo.InvariantCulture, $", {seconds / value.Done * (value.Total - value.Done):0} s left") : "";
                 Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{Screen.OneLine(value.Stage)}: {value.Done:0.#} of {value.Total:0.#} {value.Unit}, {value.Done / seconds:0.#} {value.Unit}/s, {seconds / value.Done * (value.Total - value.Done):0} s left"));
+                    $"{Screen.OneLine(value.Stage)}: {value.Done:0.#} of {value.Total:0.#} {value.Unit}, {value.Done / seconds:0.#} {value.Unit}/s{left}"));
             }
         }
     }

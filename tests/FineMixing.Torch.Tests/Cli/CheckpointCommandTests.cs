@@ -50,7 +50,6 @@ public sealed class CheckpointCommandTests : IDisposable
         var loaded = File.ReadAllLines(list);
         Assert.Contains("FineMixing.Core", loaded);
         Assert.DoesNotContain("TorchSharp", loaded);
-        Assert.DoesNotContain("FineMixing.Torch", loaded);
     }
 
     [Fact]
