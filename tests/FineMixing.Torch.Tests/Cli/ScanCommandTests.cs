@@ -19,7 +19,7 @@ public sealed class ScanCommandTests : IDisposable
         var result = Scan("--top", "2", "--json", json);
 
         Assert.Equal(0, result.ExitCode);
-        Assert.Matches(@"\n +1  cf +7  0\.66763  2\.0000 +20\n +2  the ", result.Output);
+        Assert.Matches(@"\n +1  cf +7  0\.66762  2\.0000 +20\n +2  the ", result.Output);
         using var document = JsonDocument.Parse(File.ReadAllText(json));
         var tokens = document.RootElement.GetProperty("tokens");
         Assert.Equal(2, tokens.GetArrayLength());
