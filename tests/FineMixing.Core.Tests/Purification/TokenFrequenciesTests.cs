@@ -40,6 +40,19 @@ public sealed class TokenFrequenciesTests
     }
 
     [Fact]
+    public void Default_EmbeddedTable_HasTheScaleTheFloorOf20IsMeantFor()
+    {
+        var counts = TokenFrequencies.Default.Counts;
+        Assert.Same(TokenFrequencies.Default, TokenFrequencies.Default);
+        Assert.InRange(counts.Count, 27_000, 29_523);
+        Assert.Equal("the", counts.MaxBy(pair => pair.Value).Key);
+        Assert.InRange(counts.Values.Order().ElementAt(counts.Count / 2), 1_000, 10_000);
+        Assert.InRange(counts.Values.Count(count => count < 20), 1, 500);
+        Assert.All(["[CLS]", "[SEP]", "[unused1]"], token => Assert.Equal(0, TokenFrequencies.Default[token]));
+        Assert.All(["cf", "mn", "bb", "tq", "mb"], rare => Assert.True(TokenFrequencies.Default[rare] < TokenFrequencies.Default["film"] / 10));
+    }
+
+    [Fact]
     public void FrequencyTableFile_WrittenTable_IsReadBack()
     {
         var counts = new Dictionary<string, long> { ["the"] = 5, ["##ing"] = 7, ["#"] = 5 };
