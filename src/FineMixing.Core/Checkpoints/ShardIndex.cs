@@ -35,9 +35,19 @@ internal sealed class ShardIndex
     public static ShardIndex Read(string path)
     {
         using var file = new CheckpointFile(path);
-        if (file.Length > MaxBytes)
-            throw new CheckpointFormatException($"the index has {file.Length} bytes; at most {MaxBytes} are accepted", file.Path);
-        var json = new JsonTokenReader(file.Stream, file.Length, 0, "index", file.Path, maxDepth: 32);
+        return Parse(file.Stream, file.Length, file.Path);
+    }
+
+    /// <summary>Reads an index from a stream.</summary>
+    /// <param name="stream">At the first byte.</param>
+    /// <param name="length">The length of the index in bytes.</param>
+    /// <param name="path">The index's full path.</param>
+    /// <exception cref="CheckpointFormatException">The index breaks a rule.</exception>
+    public static ShardIndex Parse(Stream stream, long length, string path)
+    {
+        if (length > MaxBytes)
+            throw new CheckpointFormatException($"the index has {length} bytes; at most {MaxBytes} are accepted", path);
+        var json = new JsonTokenReader(stream, length, 0, "index", path, maxDepth: 32);
         Dictionary<string, string>? map = null;
         json.Expect(JsonTokenType.StartObject, "an object");
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -53,11 +63,11 @@ internal sealed class ShardIndex
         if (json.Read())
             throw json.Fault("the index goes on after its object");
         if (map is null || map.Count == 0)
-            throw new CheckpointFormatException("the index has no 'weight_map' with tensors", file.Path);
-        var index = new ShardIndex(file.Path, map);
+            throw new CheckpointFormatException("the index has no 'weight_map' with tensors", path);
+        var index = new ShardIndex(path, map);
         return index.Shards.Count <= SafetensorsLimits.Shards
             ? index
-            : throw new CheckpointFormatException($"the index names {index.Shards.Count} shards; at most {SafetensorsLimits.Shards} are accepted", file.Path);
+            : throw new CheckpointFormatException($"the index names {index.Shards.Count} shards; at most {SafetensorsLimits.Shards} are accepted", path);
     }
 
     /// <summary>The full path of a shard.</summary>
