@@ -43,7 +43,7 @@ public class LoraConfigTests
     [InlineData("""{"peft_type": "LORA", "r": 4, "r": 8}""", "not valid JSON")]
     [InlineData("""[]""", "not an object")]
     [InlineData("""{""", "not valid JSON")]
-    [InlineData("", "not valid JSON")]
+    [InlineData("", "the file is empty")]
     public void Read_UnsupportedOrDamaged_IsRefusedByName(string json, string message) =>
         Assert.Contains(message, Assert.Throws<CheckpointFormatException>(() => Read(json)).Message, StringComparison.Ordinal);
 
