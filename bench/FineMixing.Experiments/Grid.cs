@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Globalization;
+using FineMixing.Mixing;
+using FineMixing.Pipelines;
+using FineMixing.Purification;
+using FineMixing.Torch.Evaluation;
+using FineMixing.Torch.FineTuning;
+
+namespace FineMixing.Experiments;
+
+/// <summary>Runs defences over suspects and seeds, several side by side with one thread each.</summary>
+internal static class Grid
+{
+    /// <summary>One defence by its text: METHOD[:RATIO|auto][:SCHEDULE][+epur], for example <c>fine-mixing:0.3+epur</c>, <c>distillation:0.8:reset-top:5+epur</c>, or <c>default</c>.</summary>
+    public static DefenceOptions Parse(string text)
+    {
+        if (text == "default")
+            return DefenceDefaults.Options;
+        var purify = text.EndsWith("+epur", StringComparison.Ordinal);
+        var parts = (purify ? text[..^5] : text).Split(':', 3);
+        return new DefenceOptions
+        {
+            Method = DefenceMethods.Parse(parts[0]),
+            ReserveRatio = parts.Length < 2 || parts[1] == "auto" ? null : double.Parse(parts[1], CultureInfo.InvariantCulture),
+            Schedule = parts.Length < 3 ? RatioSchedule.Uniform : RatioSchedule.Parse(parts[2]),
+            PurifyTopK = purify ? 200 : 0,
+        };
+    }
+
+    public static void Run(string shared, string planted, string output, IReadOnlyList<string> suspects, IReadOnlyList<string> defences, IReadOnlyList<ulong> seeds, int workers, TokenFrequencies? frequencies)
+    {
+        var file = new ResultsFile(output);
+        var done = file.Read().Select(m => m.Key).ToHashSet(StringComparer.Ordinal);
+        var jobs = (from seed in seeds from suspect in suspects from defence in defences
+                    let key = $"{suspect}|{defence}|{seed}" where !done.Contains(key) select (key, suspect, defence, seed)).ToList();
+        var opened = jobs.Select(j => j.suspect).Distinct().ToDictionary(s => s, s => Suspect.Open(s, shared, planted));
+        var tuner = new TorchFineTuner();
+        var clock = Stopwatch.StartNew();
+        var count = 0;
+        var threads = workers == 1 ? 0 : 1;
+        SideBySide.Run(jobs, workers, job =>
+        {
+            var suspect = opened[job.suspect];
+            var options = Parse(job.defence);
+            options = options with { Seed = job.seed, FineTuning = options.FineTuning with { Threads = threads } };
+            var own = Stopwatch.StartNew();
+            var result = new DefencePipeline(tuner, tuner, new TorchPredictor(), frequencies).Run(suspect.Model, suspect.Base, suspect.Clean, options);
+            var seconds = own.Elapsed.TotalSeconds;
+            var e = Measurement.Of(result.Model, suspect, threads);
+            var m = new Measurement(job.key, job.suspect, job.defence, job.seed, e.Accuracy, e.AttackSuccessRate!.Value, e.TargetRateWithoutTrigger!.Value, e.Samples, e.AttackSamples!.Value, Math.Round(seconds, 1), result.ReserveRatio);
+            file.Append(m);
+            var finished = Interlocked.Increment(ref count);
+            var left = clock.Elapsed / finished * (jobs.Count - finished);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{finished}/{jobs.Count} {job.key}: ACC {100 * m.Accuracy:f1} ASR {100 * m.AttackSuccessRate:f1} (without trigger {100 * m.TargetRateWithoutTrigger:f1}), {seconds:f1} s, left {left:hh\\:mm\\:ss}"));
+            return m;
+        });
+    }
+}

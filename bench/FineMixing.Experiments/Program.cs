@@ -1,0 +1,26 @@
+using System.CommandLine;
+using FineMixing.Experiments;
+
+var shared = new Option<string>("--shared") { Description = "The folder of reference data.", Required = true };
+var planted = new Option<string>("--planted") { Description = "The folder of suspects planted by this program.", Required = true };
+var suspects = new Option<string[]>("--suspects") { Description = "Names of suspects.", AllowMultipleArgumentsPerToken = true, Required = true };
+
+var output = new Option<string>("--output") { Description = "The results file (JSON lines); finished runs are not repeated.", Required = true };
+var defences = new Option<string[]>("--defences") { Description = "METHOD[:RATIO|auto][:SCHEDULE][+epur] ...", AllowMultipleArgumentsPerToken = true, Required = true };
+var seeds = new Option<ulong[]>("--seeds") { Description = "Seeds.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 3, 4, 5] };
+var workers = new Option<int>("--workers") { Description = "Runs side by side.", DefaultValueFactory = _ => Environment.ProcessorCount };
+var frequencies = new Option<string?>("--frequencies") { Description = "A table of word-piece counts (JSON); without it the shipped one." };
+var grid = new Command("grid", "Run defences over suspects and seeds.") { shared, planted, suspects, output, defences, seeds, workers, frequencies };
+grid.SetAction(r => Grid.Run(r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(output)!, r.GetValue(suspects)!, r.GetValue(defences)!, r.GetValue(seeds)!, r.GetValue(workers), r.GetValue(frequencies) is { } table ? FineMixing.Purification.TokenFrequencies.FromJsonFile(table) : null));
+
+var epochs = new Option<int>("--epochs") { DefaultValueFactory = _ => 2 };
+var rate = new Option<double>("--learning-rate") { DefaultValueFactory = _ => 5e-5 };
+var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 1 };
+var plant = new Command("plant", "Plant this repository's own backdoors.") { shared, planted, suspects, epochs, rate, seed };
+plant.SetAction(r =>
+{
+    foreach (var name in r.GetValue(suspects)!)
+        Planting.Run(name, r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(epochs), r.GetValue(rate), r.GetValue(seed));
+});
+
+return new RootCommand("Experiments behind docs/results.md.") { grid, plant }.Parse(args).Invoke();
