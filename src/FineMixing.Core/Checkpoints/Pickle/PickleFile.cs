@@ -9,6 +9,7 @@ internal static class PickleFile
     // torch.serialization.MAGIC_NUMBER and PROTOCOL_VERSION of the format before PyTorch 1.6.
     private static readonly BigInteger LegacyMagic = BigInteger.Parse("119547037146038801333356", System.Globalization.CultureInfo.InvariantCulture);
     private const long LegacyProtocol = 1001;
+    private const int ShownNames = 10;
 
     // Where training scripts put the state dict, in the order they are looked for.
     private static readonly string[] NestedUnder = ["state_dict", "model_state_dict", "model"];
@@ -110,12 +111,14 @@ internal static class PickleFile
         var views = new List<PickleTensorView>();
         var names = new HashSet<string>(StringComparer.Ordinal);
         var ignored = new List<string>();
+        var ignoredCount = 0;
         Int128 total = 0;
         foreach (var (key, value) in stateDict.Items)
         {
             if (value is not PickleTensor tensor)
             {
-                ignored.Add(key is string text ? PickleText.Quote(text) : "(not text)");
+                if (++ignoredCount <= ShownNames)
+                    ignored.Add(key is string text ? PickleText.Quote(text) : "(not text)");
                 continue;
             }
 
@@ -132,8 +135,8 @@ internal static class PickleFile
             views.Add(view);
         }
 
-        if (ignored.Count > 0)
-            logger.LogInformation("{File}: {Count} entries of {Place} are not tensors and were ignored: {Names}{More}", source.Name, ignored.Count, path, string.Join(", ", ignored.Take(10)), ignored.Count > 10 ? ", ..." : "");
+        if (ignoredCount > 0)
+            logger.LogInformation("{File}: {Count} entries of {Place} are not tensors and were ignored: {Names}{More}", source.Name, ignoredCount, path, string.Join(", ", ignored), ignoredCount > ShownNames ? ", …" : "");
         return views;
     }
 

@@ -27,6 +27,9 @@ internal static class PickleLimits
     /// <summary>Bytes of a module or class name.</summary>
     public const int GlobalNameBytes = 256;
 
+    /// <summary>Characters of the name of a storage.</summary>
+    public const int StorageKey = 256;
+
     /// <summary>Bytes of one integer.</summary>
     public const int IntegerBytes = 255;
 
@@ -46,5 +49,5 @@ internal static class PickleLimits
     public const int ZipNameBytes = 1024;
 
     /// <summary>Bytes of all tensors together, shared and expanded ones counted each time, for a file of that length.</summary>
-    public static Int128 TensorBytes(long fileLength) => ((Int128)fileLength * 16) + (16 << 20);
+    public static Int128 TensorBytes(long fileLength) => ((Int128)fileLength * 16) + (1 << 20);
 }

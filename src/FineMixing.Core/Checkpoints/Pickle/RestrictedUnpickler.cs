@@ -235,7 +235,7 @@ internal ref struct RestrictedUnpickler
     {
         // ("storage", type, key, device, length); the legacy format adds None, or the part of another storage this one is.
         if (id is not PickleTuple { Items: ["storage", PickleGlobal { IsStorage: true } type, string key, string, long length, .. var more] }
-            || more is not ([] or [null]) || length is < 0 or > PickleLimits.Number)
+            || more is not ([] or [null]) || length is < 0 or > PickleLimits.Number || key.Length > PickleLimits.StorageKey)
             throw Broken("a storage is not stated as ('storage', type, key, device, length)");
         var storage = new PickleStorage(key, type.DType, length);
         _storages?.Add(storage);
