@@ -205,14 +205,27 @@ internal sealed class JsonTokenReader
 
     private void DropConsumed()
     {
-        // White space before a token means nothing; without this a padded header would fill the buffer.
-        while (_position < _end && _buffer[_position] is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t')
-            _position++;
+        // White space between tokens means nothing; without this a padded header would fill the buffer. A comma is unread until the token after it is complete.
+        var next = SkipWhiteSpace(_position);
+        if (next < _end && _buffer[next] == (byte)',')
+        {
+            next = SkipWhiteSpace(next + 1) - 1;
+            _buffer[next] = (byte)',';
+        }
+
+        _position = next;
         _buffer.AsSpan(_position, _end - _position).CopyTo(_buffer);
         _bufferOffset += _position;
         _end -= _position;
         _checked = Math.Max(0, _checked - _position);
         _position = 0;
+    }
+
+    private int SkipWhiteSpace(int position)
+    {
+        while (position < _end && _buffer[position] is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t')
+            position++;
+        return position;
     }
 
     private void CheckUtf8()

@@ -40,9 +40,22 @@ public static class ManifestVerifier
 
     private static string? Compare(string folder, HashedFile expected, CancellationToken cancellationToken)
     {
-        var path = Path.Combine(folder, expected.Name);
-        if (!File.Exists(path))
+        string path;
+        try
+        {
+            path = FolderLinks.Follow(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), expected.Name);
+        }
+        catch (FileNotFoundException)
+        {
             return $"'{expected.Name}' is missing.";
+        }
+        catch (CheckpointFormatException e)
+        {
+            return $"'{expected.Name}' cannot be checked: {e.Reason}.";
+        }
+
+        if (CheckpointFile.IsEmpty(path))
+            return expected.Length == 0 ? null : $"'{expected.Name}' is empty; the manifest says {expected.Length} bytes.";
         var length = new FileInfo(path).Length;
         if (length != expected.Length)
             return $"'{expected.Name}' has {length} bytes; the manifest says {expected.Length}.";

@@ -100,6 +100,8 @@ public sealed record ProvenanceManifest
         var path = Directory.Exists(folderOrFile) ? Path.Combine(folderOrFile, FileName) : folderOrFile;
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no manifest at '{path}': nothing says how this checkpoint was made.", path);
+        if (CheckpointFile.IsEmpty(path))
+            throw new CheckpointFormatException("the manifest is empty or not a regular file", path);
         using var stream = File.OpenRead(path);
         if (stream.Length > MaxBytes)
             throw new CheckpointFormatException($"the manifest has {stream.Length} bytes; at most {MaxBytes} are accepted", path);

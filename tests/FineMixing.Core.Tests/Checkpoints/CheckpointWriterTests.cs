@@ -1,5 +1,7 @@
 using FineMixing.Checkpoints;
 using FineMixing.Provenance;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace FineMixing.Tests.Checkpoints;
 
@@ -42,6 +44,22 @@ public class CheckpointWriterTests
         CheckpointWriter.Write(large, folder.Path);
         using var read = Checkpoint.Open(folder.Path);
         StateDicts.AssertEqual(large, read);
+    }
+
+    [Fact]
+    public void Write_AnyTensorsAndShardLimit_ReadBackEqual()
+    {
+        using var folder = new TemporaryFolder();
+        var dtypes = Enum.GetValues<DType>();
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(50), Prop.ForAll<PositiveInt, PositiveInt, byte[]>((seed, limit, sizes) =>
+        {
+            var infos = sizes.Take(12).Select((size, i) => new TensorInfo($"t{i}", dtypes[(seed.Get + size + i) % dtypes.Length], [8, size % 4, size / 16])).ToArray();
+            var model = StateDicts.Random(seed.Get, infos);
+            CheckpointWriter.Write(model, folder.Path, new CheckpointWriterOptions { MaxShardBytes = limit.Get * 10, Overwrite = true });
+            using var read = Checkpoint.Open(folder.Path);
+            StateDicts.AssertEqual(model, read);
+            Assert.DoesNotContain(folder.Names, n => n.EndsWith(".tmp", StringComparison.Ordinal));
+        }));
     }
 
     [Fact]

@@ -112,7 +112,7 @@ public class ProvenanceManifestTests
     public void Verify_ChangedMissingAndAddedFiles_ListsEachMismatch()
     {
         using var folder = new TemporaryFolder();
-        foreach (var name in new[] { "same", "changed", "longer", "missing" })
+        foreach (var name in new[] { "same", "changed", "longer", "missing", "emptied", "linked" })
             File.WriteAllText(folder[name], name);
         var manifest = Sample with { Outputs = [.. folder.Names.Select(n => HashedFile.Of(folder[n]))] };
         File.WriteAllBytes(folder["finemixing.json"], manifest.ToBytes());
@@ -121,10 +121,14 @@ public class ProvenanceManifestTests
         File.WriteAllText(folder["changed"], "CHANGED");
         File.AppendAllText(folder["longer"], "!");
         File.Delete(folder["missing"]);
+        File.WriteAllText(folder["emptied"], "");
+        using var elsewhere = new TemporaryFolder();
+        File.Move(folder["linked"], elsewhere["linked"]);
+        File.CreateSymbolicLink(folder["linked"], elsewhere["linked"]);
         File.WriteAllText(folder["pytorch_model.bin"], "");
         File.WriteAllText(folder["notes.txt"], "");
         var mismatches = ManifestVerifier.Verify(folder.Path);
-        Assert.Equal(["changed", "longer", "missing", "pytorch_model.bin"], mismatches.Select(m => m.Split('\'')[1]));
+        Assert.Equal(["changed", "emptied", "linked", "longer", "missing", "pytorch_model.bin"], mismatches.Select(m => m.Split('\'')[1]));
     }
 
     [Fact]

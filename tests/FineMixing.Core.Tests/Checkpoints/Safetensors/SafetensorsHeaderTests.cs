@@ -29,6 +29,8 @@ public class SafetensorsHeaderTests
         { "NUL before", "\0{}", "JSON" },
         { "comment after", "{} // x", "JSON" },
         { "second object", "{}{}", "JSON" },
+        { "two commas far apart", "{" + A + "," + new string(' ', 100_000) + ",\"b\":{}}", "JSON" },
+        { "comma and the end far apart", "{" + A + "," + new string(' ', 100_000) + "}", "JSON" },
         // Entries.
         { "entry is a number", "{\"a\":1}", "the object" },
         { "entry is null", "{\"a\":null}", "the object" },
@@ -124,10 +126,10 @@ public class SafetensorsHeaderTests
     }
 
     [Fact]
-    public void Read_HeaderPaddedWithTenMegabytesOfSpaces_NeedsOneBuffer()
+    public void Read_HeaderPaddedWithTwentyMegabytesOfSpaces_NeedsOneBuffer()
     {
         var spaces = new string(' ', 5_000_000);
-        var file = SafetensorsFiles.File("{" + spaces + "\"a\":" + spaces + """{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", 4);
+        var file = SafetensorsFiles.File("{" + spaces + "\"a\":" + spaces + """{"dtype":"F32","shape":[1],""" + spaces + """ "data_offsets":[0,""" + spaces + "4]}}", 4);
         var before = GC.GetAllocatedBytesForCurrentThread();
         Assert.Single(SafetensorsFiles.Parse(file).Entries);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200_000);
