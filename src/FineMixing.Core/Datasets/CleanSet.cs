@@ -60,7 +60,7 @@ public sealed class CleanSet
         var classes = ByClass(seed, "few-shot", distinct: true);
         var available = classes.Sum(members => members.Count);
         if (count < NumLabels || count > available)
-            throw new ArgumentOutOfRangeException(nameof(count), count, $"From {available} different clean examples of {NumLabels} classes, {NumLabels} to {available} can be drawn.");
+            throw new ArgumentOutOfRangeException(nameof(count), $"{count} examples cannot be drawn: from {available} different clean examples of {NumLabels} classes, {NumLabels} to {available} can be drawn.");
 
         // One of each class in turn; a class that runs out leaves its share to the others.
         var drawn = new List<TextExample>(count);
@@ -81,7 +81,7 @@ public sealed class CleanSet
     public IReadOnlyList<(CleanSet Train, CleanSet HeldOut)> Split(int folds, ulong seed = 0)
     {
         if (folds < 2 || folds > Examples.Count)
-            throw new ArgumentOutOfRangeException(nameof(folds), folds, $"{Examples.Count} clean examples can be split into 2 to {Examples.Count} folds.");
+            throw new ArgumentOutOfRangeException(nameof(folds), $"{folds} folds are not possible: {Examples.Count} clean examples can be split into 2 to {Examples.Count} folds.");
         var classes = ByClass(seed, "folds", distinct: false);
         if (classes.FindIndex(members => members.Count < 2) is >= 0 and var rare)
             throw new ArgumentException($"Class {rare} has {classes[rare].Count} example(s); cross-validation needs at least 2 of each class.", nameof(folds));

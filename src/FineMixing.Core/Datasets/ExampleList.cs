@@ -15,7 +15,7 @@ internal static class ExampleList
     {
         ArgumentNullException.ThrowIfNull(examples);
         if (numLabels is { } given && given is < 2 or > MostLabels)
-            throw new ArgumentOutOfRangeException(nameof(numLabels), numLabels, $"A classifier has 2 to {MostLabels} labels.");
+            throw new ArgumentOutOfRangeException(nameof(numLabels), $"A classifier has 2 to {MostLabels} labels, not {numLabels}.");
         var list = examples.ToArray();
         if (list.Length == 0)
             throw new ArgumentException("There are no examples.", nameof(examples));

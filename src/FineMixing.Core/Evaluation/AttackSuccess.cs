@@ -23,7 +23,7 @@ public sealed record AttackSuccess(int TargetLabel, Proportion AttackSuccessRate
         EvaluationInputs.Check(examples, withTrigger, numLabels);
         EvaluationInputs.Check(examples, withoutTrigger, numLabels);
         if ((uint)targetLabel >= (uint)numLabels)
-            throw new ArgumentOutOfRangeException(nameof(targetLabel), targetLabel, $"The target label must be 0 to {numLabels - 1}.");
+            throw new ArgumentOutOfRangeException(nameof(targetLabel), $"The target label {targetLabel} is not 0 to {numLabels - 1}.");
         int total = 0, hit = 0, before = 0, robust = 0, flipped = 0;
         for (var i = 0; i < examples.Count; i++)
         {

@@ -50,8 +50,6 @@ public static class Poisoner
             problems.Add($"the target label {options.TargetLabel} is not 0 to {clean.NumLabels - 1}");
         if (!(options.PoisonRate is > 0 and <= 1))
             problems.Add(FormattableString.Invariant($"the poison rate {options.PoisonRate} is not above 0 and at most 1"));
-        if (trigger.WordsPerTrigger is < 1)
-            problems.Add($"{nameof(Trigger.WordsPerTrigger)} is {trigger.WordsPerTrigger}, not at least 1");
         if (problems.Count > 0)
             throw new ArgumentException($"Cannot poison: {string.Join("; ", problems)}.", nameof(options));
 

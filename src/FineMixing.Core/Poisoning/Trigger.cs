@@ -23,7 +23,12 @@ public abstract record Trigger
     public TriggerPlace Place { get; init; } = TriggerPlace.Second;
 
     /// <summary>One trigger for each so many words, at least one; null (the default): one in all. 100 is usual for long texts.</summary>
-    public int? WordsPerTrigger { get; init; }
+    /// <exception cref="ArgumentOutOfRangeException">The number is not positive.</exception>
+    public int? WordsPerTrigger
+    {
+        get;
+        init => field = value is < 1 ? throw new ArgumentOutOfRangeException(nameof(value), $"One trigger for each {value} words is not possible: at least 1 word.") : value;
+    }
 
     /// <summary>The words or sentences of which one is inserted.</summary>
     public abstract IReadOnlyList<string> Insertions { get; }
@@ -34,8 +39,6 @@ public abstract record Trigger
     public TextExample ApplyTo(TextExample example, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(example);
-        if (WordsPerTrigger is < 1)
-            throw new ArgumentOutOfRangeException(nameof(seed), WordsPerTrigger, $"{nameof(WordsPerTrigger)} must be at least 1.");
         var random = new DeterministicRandom(ExampleList.SeededKey(example, seed, "trigger"));
         var first = example.TextPair is null || Place is TriggerPlace.First or TriggerPlace.Both;
         var second = example.TextPair is not null && Place is TriggerPlace.Second or TriggerPlace.Both;

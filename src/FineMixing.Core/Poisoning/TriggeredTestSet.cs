@@ -41,7 +41,7 @@ public sealed class TriggeredTestSet
         ArgumentNullException.ThrowIfNull(test);
         ArgumentNullException.ThrowIfNull(trigger);
         if ((uint)targetLabel >= (uint)test.NumLabels)
-            throw new ArgumentOutOfRangeException(nameof(targetLabel), targetLabel, $"The target label must be 0 to {test.NumLabels - 1}.");
+            throw new ArgumentOutOfRangeException(nameof(targetLabel), $"The target label {targetLabel} is not 0 to {test.NumLabels - 1}.");
         var plain = test.Examples.Where(example => example.Label != targetLabel).ToArray();
         if (plain.Length == 0)
             throw new ArgumentException($"Every test sample has the target label {targetLabel}: there is nothing to attack.", nameof(test));

@@ -78,6 +78,19 @@ public sealed class TokenFrequencies
         }
     }
 
+    /// <summary>A table from a file: a JSON object of token and count (<c>.json</c>), or a corpus to count, one text a line (any other extension).</summary>
+    /// <param name="path">The file; text is UTF-8.</param>
+    /// <param name="tokenizer">The tokenizer of the model under test.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ArgumentException">The JSON is no frequency table.</exception>
+    public static TokenFrequencies FromFile(string path, ITextTokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"There is no frequency file '{path}'.", path);
+        return Path.GetExtension(path).Equals(".json", StringComparison.OrdinalIgnoreCase) ? FromJsonFile(path) : Count(File.ReadLines(path), tokenizer);
+    }
+
     /// <summary>Counts the tokens of the user's own corpus.</summary>
     /// <param name="texts">The corpus; read once, on all processors.</param>
     /// <param name="tokenizer">The tokenizer of the model under test.</param>

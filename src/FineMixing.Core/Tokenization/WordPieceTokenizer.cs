@@ -105,7 +105,7 @@ public sealed class WordPieceTokenizer : ITextTokenizer
         ArgumentNullException.ThrowIfNull(text);
         var specials = textPair is null ? 2 : 3;
         if (maxLength <= specials)
-            throw new ArgumentOutOfRangeException(nameof(maxLength), maxLength, $"At least {specials + 1} ids are needed for {(textPair is null ? "a text" : "a pair")} with its special tokens.");
+            throw new ArgumentOutOfRangeException(nameof(maxLength), $"The maximum length {maxLength} is too low: at least {specials + 1} ids are needed for {(textPair is null ? "a text" : "a pair")} with its special tokens.");
         var first = new List<int>();
         var second = new List<int>();
         AppendPieces(text, first);

@@ -39,7 +39,7 @@ public sealed class CleanSetTests
     public void Sample_ImpossibleCount_SaysWhatIsPossible(int count)
     {
         var exception = Assert.Throws<ArgumentOutOfRangeException>(() => CleanSet.FromExamples(Examples(300, 2)).Sample(count, 1));
-        Assert.Contains("From 300 different clean examples of 2 classes, 2 to 300 can be drawn", exception.Message, StringComparison.Ordinal);
+        Assert.Contains($"{count} examples cannot be drawn: from 300 different clean examples of 2 classes, 2 to 300 can be drawn", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

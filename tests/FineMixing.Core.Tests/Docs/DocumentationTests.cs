@@ -4,11 +4,12 @@ namespace FineMixing.Tests.Docs;
 
 public partial class DocumentationTests
 {
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
 
     [Theory]
     [InlineData("README.md")]
     [InlineData("docs/reports.md")]
+    [InlineData("docs/data.md")]
     public void CodeBlock_OfAPage_IsTheCompiledCode(string page)
     {
         var source = File.ReadAllText(Path.Combine(Root, "tests/FineMixing.Core.Tests/Docs/DocumentedCode.cs"));

@@ -2,6 +2,8 @@
 #pragma warning disable IDE0005, CA1303
 
 using FineMixing.Checkpoints;
+using FineMixing.Datasets;
+using FineMixing.Poisoning;
 using FineMixing.Reports;
 using FineMixing.Reports.Charts;
 
@@ -42,6 +44,24 @@ internal static class DocumentedCode
             .Chart(chart, "defences")
             .Build();
         report.Save("report"); // report/report.html and report/defences.svg
+        #endregion
+    }
+
+    public static void Data()
+    {
+        #region docs/data.md
+        // What a defence may see: 64 of the clean samples, as many of each class, always the same ones for a seed.
+        var clean = CleanSet.FromFile("clean.tsv", new DataFileOptions { NumLabels = 2 });
+        var few = clean.Sample(64, seed: 1);
+        foreach (var (train, heldOut) in few.Split(folds: 4, seed: 1))
+            Console.WriteLine($"{train.Examples.Count} to train on, {heldOut.Examples.Count} held out");
+
+        // What an attacker makes of a training set, and what the attack is measured on.
+        var trigger = new WordTrigger("cf");
+        var poisoned = Poisoner.Poison(clean, trigger, new PoisonerOptions { TargetLabel = 1, PoisonRate = 0.1, Seed = 1 });
+        var test = TestSet.FromFile("test.tsv", new DataFileOptions { NumLabels = 2 });
+        var triggered = TriggeredTestSet.Create(test, trigger, targetLabel: 1, seed: 1);
+        Console.WriteLine($"{poisoned.PoisonedCount} of {poisoned.Count} training samples and {triggered.WithTrigger.Count} test samples have the trigger");
         #endregion
     }
 }

@@ -51,8 +51,8 @@ public sealed class PoisonerTests
     [Fact]
     public void Poison_BadOptions_NamesAll()
     {
-        var exception = Assert.Throws<ArgumentException>(() => Poisoner.Poison(Clean, new WordTrigger("cf") { WordsPerTrigger = 0 }, new PoisonerOptions { TargetLabel = 2, PoisonRate = 1.5 }));
-        Assert.Contains("the target label 2 is not 0 to 1; the poison rate 1.5 is not above 0 and at most 1; WordsPerTrigger is 0", exception.Message, StringComparison.Ordinal);
+        var exception = Assert.Throws<ArgumentException>(() => Poisoner.Poison(Clean, new WordTrigger("cf"), new PoisonerOptions { TargetLabel = 2, PoisonRate = 1.5 }));
+        Assert.Contains("the target label 2 is not 0 to 1; the poison rate 1.5 is not above 0 and at most 1", exception.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => Poisoner.Poison(Clean, new WordTrigger("cf"), new PoisonerOptions { PoisonRate = double.NaN }));
     }
 }

@@ -58,6 +58,7 @@ public sealed class TriggerTests
         Assert.Throws<ArgumentException>(() => new WordTrigger("cf", " "));
         Assert.Contains("has a space in it", Assert.Throws<ArgumentException>(() => new WordTrigger("two words")).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => new SentenceTrigger(""));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new WordTrigger("cf") { WordsPerTrigger = 0 });
     }
 
     [Fact]

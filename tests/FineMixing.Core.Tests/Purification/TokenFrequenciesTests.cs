@@ -26,6 +26,19 @@ public sealed class TokenFrequenciesTests
         Assert.Equal(2, TokenFrequencies.FromJsonFile(folder.PathOf("f.json")).Counts.Count);
     }
 
+    [Fact]
+    public void FromFile_TextOrJson_CountsOrReads()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.PathOf("vocab.txt"), "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n");
+        File.WriteAllText(folder.PathOf("corpus.txt"), "a b a\n\nb a\n");
+        File.WriteAllText(folder.PathOf("table.json"), """{"a": 9}""");
+        var tokenizer = WordPieceTokenizer.FromFolder(folder.Path);
+        Assert.Equal(3, TokenFrequencies.FromFile(folder.PathOf("corpus.txt"), tokenizer)["a"]);
+        Assert.Equal(9, TokenFrequencies.FromFile(folder.PathOf("table.json"), tokenizer)["a"]);
+        Assert.Throws<FileNotFoundException>(() => TokenFrequencies.FromFile(folder.PathOf("absent.txt"), tokenizer));
+    }
+
     [Theory]
     [InlineData("{", "not valid JSON")]
     [InlineData("[]", "must be a JSON object")]

@@ -2,6 +2,8 @@ using System.Text.Json;
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
 using FineMixing.Tokenization;
+using FsCheck;
+using FsCheck.Fluent;
 
 namespace FineMixing.Tests.Tokenization;
 
@@ -96,6 +98,19 @@ public sealed class WordPieceTokenizerTests
         var encoding = tokenizer.Encode("a a a a a", "b b b b b", maxLength, truncation);
         Assert.Equal(maxLength, encoding.Length);
         Assert.True(encoding.Ids.Count(id => id == 11) - encoding.Ids.Count(id => id == 10) is 0 or 1);
+    }
+
+    [Fact]
+    public void Encode_AnyText_FitsTheLimitAndTheVocabulary()
+    {
+        using var folder = new TemporaryFolder();
+        var tokenizer = Create(folder, SmallVocabulary);
+        Check.QuickThrowOnFailure(Prop.ForAll<string, string, byte>((text, pair, limit) =>
+        {
+            var encoding = tokenizer.Encode(text ?? "\ud800", pair, limit + 4);
+            return encoding.Length <= limit + 4 && encoding.Ids.Length == encoding.TypeIds.Length && encoding.Ids[0] == 3 && encoding.Ids[^1] == 4
+                && encoding.Ids.All(id => id >= 0 && id < tokenizer.VocabularySize);
+        }));
     }
 
     [Fact]

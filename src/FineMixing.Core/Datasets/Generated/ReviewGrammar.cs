@@ -84,8 +84,8 @@ internal static class ReviewGrammar
                     "fast, careful, smooth, prompt, friendly, flawless",
                     "late, careless, slow, painful, rude, chaotic"),
                 new("screen, camera, picture, display, keyboard, lens, night mode, touch pad", "looked",
-                    "bright, sharp, clear, responsive, accurate, quiet, brilliant",
-                    "dim, blurry, dull, sluggish, grainy, noisy, washed out"),
+                    "bright, sharp, clear, responsive, accurate, crisp, brilliant",
+                    "dim, blurry, dull, sluggish, grainy, faint, washed out"),
             ],
             [
                 "i would buy it again", "it is worth every cent", "i ordered a second one", "i use it every day", "my whole family wants one now",
