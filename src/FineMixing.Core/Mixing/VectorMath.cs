@@ -1,5 +1,5 @@
-using System.Numerics;
 using System.Numerics.Tensors;
+using FineMixing.Mixing.Mixers;
 
 namespace FineMixing.Mixing;
 
@@ -25,4 +25,25 @@ internal static class VectorMath
     }
 
     public static double SumOfSquares(ReadOnlySpan<float> x) => Dot(x, x);
+
+    /// <summary>The cosine of the angle between two vectors; 0 when one of them is 0.</summary>
+    public static double Cosine(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        var norms = Math.Sqrt(SumOfSquares(x)) * Math.Sqrt(SumOfSquares(y));
+        return norms == 0 ? 0 : Math.Clamp(Dot(x, y) / norms, -1, 1);
+    }
+
+    /// <summary>The inner products of all models with each other.</summary>
+    public static double[,] Gram(ArithmeticInputs inputs)
+    {
+        var n = inputs.ModelCount;
+        var gram = new double[n, n];
+        for (var i = 0; i < n; i++)
+        {
+            for (var j = i; j < n; j++)
+                gram[i, j] = gram[j, i] = Dot(inputs.Model(i), inputs.Model(j));
+        }
+
+        return gram;
+    }
 }

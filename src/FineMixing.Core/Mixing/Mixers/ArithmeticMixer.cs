@@ -1,56 +1,40 @@
-using System.Buffers;
-using FineMixing.Checkpoints;
-
 namespace FineMixing.Mixing.Mixers;
 
-/// <summary>The values of every model in single precision, for a mixer that calculates with them.</summary>
-/// <param name="Suspect">Of the suspect.</param>
-/// <param name="Base">Of the base; empty when the mixer does not use it.</param>
-/// <param name="Others">Of the others.</param>
-internal readonly record struct ArithmeticInputs(ReadOnlyMemory<float> Suspect, ReadOnlyMemory<float> Base, IReadOnlyList<ReadOnlyMemory<float>> Others)
+/// <summary>Base of the mixers that calculate with the weights, in single precision with sums over a tensor in double precision.</summary>
+public abstract class ArithmeticMixer : IWeightMixer
 {
-    /// <summary>The suspect, then the others: all models but the base.</summary>
-    public ReadOnlySpan<float> Model(int index) => index == 0 ? Suspect.Span : Others[index - 1].Span;
-
-    /// <summary>The number of models but the base.</summary>
-    public int ModelCount => Others.Count + 1;
-}
-
-/// <summary>Mixes by calculating in single precision: widens every input from its own type, and rounds the result once to the suspect's.</summary>
-internal sealed class ArithmeticTensorMixer(DType dtype, ArithmeticTensorMixer.Combine combine) : ITensorMixer
-{
-    /// <summary>Calculates a run of elements.</summary>
-    public delegate void Combine(ArithmeticInputs inputs, Span<float> destination);
-
-    public void Mix(long start, MixInputs inputs, Span<byte> destination)
+    private protected ArithmeticMixer(string name, string title, string citation)
     {
-        var count = destination.Length / (dtype.BitSize() / 8);
-        var rented = new List<float[]>();
-        try
-        {
-            var result = Rent();
-            combine(new ArithmeticInputs(Widen(inputs.Suspect), Widen(inputs.Base), [.. inputs.Others.Select(Widen)]), result.AsSpan(0, count));
-            FloatConversion.FromFloat32(dtype, result.AsSpan(0, count), destination);
-        }
-        finally
-        {
-            foreach (var array in rented)
-                ArrayPool<float>.Shared.Return(array);
-        }
-
-        float[] Rent()
-        {
-            rented.Add(ArrayPool<float>.Shared.Rent(count));
-            return rented[^1];
-        }
-
-        ReadOnlyMemory<float> Widen(MixSource source)
-        {
-            if (source.Bytes.IsEmpty)
-                return default;
-            var values = Rent();
-            FloatConversion.ToFloat32(source.DType, source.Bytes.Span, values.AsSpan(0, count));
-            return values.AsMemory(0, count);
-        }
+        Name = name;
+        Title = title;
+        Citation = citation;
     }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public string Title { get; }
+
+    /// <inheritdoc/>
+    public string Citation { get; }
+
+    /// <inheritdoc/>
+    public abstract MixerInputs Inputs { get; }
+
+    /// <inheritdoc/>
+    public abstract bool NeedsWholeTensors { get; }
+
+    /// <inheritdoc/>
+    public virtual bool IsRatioExact => false;
+
+    /// <inheritdoc/>
+    public ITensorMixer Prepare(TensorMixContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return new ArithmeticTensorMixer(context.Tensor.DType, For(context));
+    }
+
+    /// <summary>Checks the parameters for a tensor and returns its calculation.</summary>
+    private protected abstract ArithmeticTensorMixer.Combine For(TensorMixContext context);
 }

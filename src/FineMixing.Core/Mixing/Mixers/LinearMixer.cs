@@ -7,39 +7,29 @@ namespace FineMixing.Mixing.Mixers;
 /// Without other models and weights: (1 - ratio) * w_Pre + ratio * w_B (WiSE-FT). Otherwise sum_i a_i * w_i over the suspect and the others, weights 1 unless given,
 /// divided by sum_i a_i when normalised (the default).
 /// </remarks>
-public sealed class LinearMixer : IWeightMixer
+public sealed class LinearMixer : ArithmeticMixer
 {
     private readonly MixerParameters _parameters;
 
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.Normalize"/>.</summary>
-    public LinearMixer(MixerParameters? parameters = null) => _parameters = parameters ?? new();
+    public LinearMixer(MixerParameters? parameters = null)
+        : base("linear", "Linear interpolation", Citations.WiseFt) => _parameters = parameters ?? new();
 
     /// <inheritdoc/>
-    public string Name => "linear";
+    public override MixerInputs Inputs => new(UsesBase: _parameters.Weights is null, 0, 100);
 
     /// <inheritdoc/>
-    public string Title => "Linear interpolation";
+    public override bool NeedsWholeTensors => false;
 
-    /// <inheritdoc/>
-    public string Citation => Citations.WiseFt;
-
-    /// <inheritdoc/>
-    public MixerInputs Inputs => new(UsesBase: _parameters.Weights is null, 0, 100);
-
-    /// <inheritdoc/>
-    public bool NeedsWholeTensors => false;
-
-    /// <inheritdoc/>
-    public bool IsRatioExact => false;
-
-    /// <inheritdoc/>
-    public ITensorMixer Prepare(TensorMixContext context)
+    private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        ArgumentNullException.ThrowIfNull(context);
         if (context.OtherCount == 0 && _parameters.Weights is null)
-            return new ArithmeticTensorMixer(context.Tensor.DType, (inputs, result) => Interpolate(inputs, (float)context.Ratio, result));
+            return (_, inputs, result) => Interpolate(inputs, (float)context.Ratio, result);
         var weights = MixerArguments.Weights(this, _parameters.Weights, context.OtherCount + 1, 1);
-        return new ArithmeticTensorMixer(context.Tensor.DType, (inputs, result) => Average(inputs, weights, _parameters.Normalize ?? true, result));
+        var normalize = _parameters.Normalize ?? true;
+        if (normalize && weights.Sum() == 0)
+            throw new ArgumentException($"{Name}: the weights sum to 0, so the average cannot be normalised.");
+        return (_, inputs, result) => Average(inputs, weights, normalize, result);
     }
 
     /// <summary>sum_i a_i * w_i, divided by the sum of the weights when asked.</summary>
