@@ -33,6 +33,9 @@ public sealed class OutputTransaction : IDisposable
     /// <summary>The folder's full path.</summary>
     public string Folder { get; }
 
+    /// <summary>Whether the files are on the disk before they get their names; default yes. Without, a crash of the machine soon after may lose them.</summary>
+    public bool FlushToDisk { get; init; } = true;
+
     /// <summary>Creates a file, preallocated to its final length, to be filled at any offsets from any threads.</summary>
     /// <param name="fileName">Its name in the folder.</param>
     /// <param name="length">Its final length in bytes.</param>
@@ -66,7 +69,8 @@ public sealed class OutputTransaction : IDisposable
         foreach (var (_, _, handle) in _files)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            RandomAccess.FlushToDisk(handle);
+            if (FlushToDisk)
+                RandomAccess.FlushToDisk(handle);
             handle.Dispose();
         }
 

@@ -15,6 +15,9 @@ public interface IWeightMixer
     /// <summary>The publication that defines it.</summary>
     string Citation { get; }
 
+    /// <summary>Its parameters, as recorded in manifests.</summary>
+    MixerParameters Parameters { get; }
+
     /// <summary>Which models it combines.</summary>
     MixerInputs Inputs { get; }
 
@@ -37,6 +40,9 @@ public interface ITensorMixer
     /// <param name="inputs">The same run of every model, each in its own element type.</param>
     /// <param name="destination">The result in the suspect's element type, filled completely; may be the suspect's memory.</param>
     void Mix(long start, MixInputs inputs, Span<byte> destination);
+
+    /// <summary>How many elements of the tensor are the suspect's, for mixers that select and know it without the values; otherwise null.</summary>
+    long? CountKept() => null;
 }
 
 /// <summary>Which models a mixer combines.</summary>

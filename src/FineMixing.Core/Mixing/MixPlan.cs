@@ -51,6 +51,9 @@ internal sealed class MixPlan
 
     public IReadOnlyList<TensorPlan> Tensors { get; }
 
+    public bool ReadsBase(TensorPlan tensor) =>
+        tensor.Base is not null && (tensor.Action == TensorAction.Base || (tensor.Action == TensorAction.Mixed && Mixer.Inputs.UsesBase));
+
     public static MixPlan Create(IWeightMixer mixer, ICheckpoint suspect, ICheckpoint @base, MixingOptions options, IReadOnlyList<ICheckpoint> others)
     {
         ArgumentNullException.ThrowIfNull(mixer);
@@ -65,8 +68,8 @@ internal sealed class MixPlan
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{mixer.Title} was given {others.Count} models besides suspect and base; expected {expected}."), nameof(others));
         }
 
-        var baseOf = Match(suspect, @base);
-        var otherOf = others.Select(o => Match(suspect, o)).ToList();
+        var baseOf = Match(suspect, @base, "base");
+        var otherOf = others.Select(o => Match(suspect, o, "other model")).ToList();
         var ratios = options.Schedule.Resolve([.. suspect.Tensors.Select(t => t.Name)], options.ReserveRatio);
         var plans = new List<TensorPlan>(suspect.Tensors.Count);
         foreach (var tensor in suspect.Tensors)
@@ -80,10 +83,13 @@ internal sealed class MixPlan
         return new MixPlan(mixer, options, plans);
     }
 
-    private static Dictionary<string, TensorInfo> Match(ICheckpoint suspect, ICheckpoint other)
+    private static Dictionary<string, TensorInfo> Match(ICheckpoint suspect, ICheckpoint other, string role)
     {
         var comparison = CheckpointComparison.Compare(suspect, other);
-        comparison.ThrowIfIncompatible();
+        if (role == "base")
+            comparison.ThrowIfIncompatible();
+        else if (comparison.Problems.Count > 0)
+            throw new IncompatibleCheckpointsException($"The suspect '{suspect.Location}' and the {role} '{other.Location}' (called the base below) cannot be combined: {string.Join(" ", comparison.Problems)}", comparison.Problems);
         return comparison.Pairs.ToDictionary(p => p.Suspect.Name, p => p.Base, StringComparer.Ordinal);
     }
 

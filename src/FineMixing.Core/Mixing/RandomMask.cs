@@ -112,8 +112,7 @@ public sealed class RandomMask
             {
                 var block = lanes.AsSpan(0, (int)Math.Min(MaskKernels.BlockElements, count - done));
                 FillLanes(start + done, block);
-                foreach (var lane in block)
-                    kept += lane & 1;
+                kept += block.Count(ushort.MaxValue);
                 done += block.Length;
             }
 

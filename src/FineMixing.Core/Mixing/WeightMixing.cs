@@ -27,7 +27,16 @@ public static class WeightMixing
         var weights = new StateDict($"{suspect.Location} mixed by {mixer.Name}");
         foreach (var tensor in plan.Tensors)
             weights.Add(new HostTensor(tensor.Suspect, GC.AllocateUninitializedArray<byte>(checked((int)tensor.Suspect.ByteLength))));
-        Run(plan, suspect, @base, others ?? [], weights, ct);
+        try
+        {
+            Run(plan, suspect, @base, others ?? [], weights, options.CheckFinite, ct);
+        }
+        catch (NonFiniteChunkException)
+        {
+            NonFiniteWeights.ThrowIfAny(plan, suspect, @base, others ?? [], ct);
+            throw;
+        }
+
         return new MixingResult(weights, [.. plan.Tensors.Select(t => t.Summary)]);
     }
 
@@ -40,7 +49,7 @@ public static class WeightMixing
     /// <param name="others">More models, for methods that combine several.</param>
     /// <param name="ct">Cancels between chunks; the destination is then partly written.</param>
     /// <returns>What was done to each tensor.</returns>
-    /// <exception cref="ArgumentException">As for <see cref="Mix"/>, or the destination does not fit.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="Mix"/>, or the destination does not fit; the destination is then as it was.</exception>
     public static IReadOnlyList<TensorMixSummary> MixInto(IWeightMixer mixer, StateDict suspect, StateDict @base, MixingOptions options, StateDict destination, IReadOnlyList<StateDict>? others = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(destination);
@@ -50,81 +59,58 @@ public static class WeightMixing
             .Select(t => t.Suspect.ToString()).ToList();
         if (problems.Count > 0)
             throw new ArgumentException($"The destination {destination.Location} lacks tensors of the suspect: {string.Join("; ", problems)}.", nameof(destination));
-        Run(plan, suspect, @base, others ?? [], destination, ct);
+
+        // What is overwritten may be an input, so everything is examined first.
+        if (options.CheckFinite)
+            NonFiniteWeights.ThrowIfAny(plan, suspect, @base, others ?? [], ct);
+        Run(plan, suspect, @base, others ?? [], destination, checkFinite: false, ct);
         return [.. plan.Tensors.Select(t => t.Summary)];
     }
 
-    private static void Run(MixPlan plan, StateDict suspect, StateDict @base, IReadOnlyList<StateDict> others, StateDict destination, CancellationToken ct)
+    private static void Run(MixPlan plan, StateDict suspect, StateDict @base, IReadOnlyList<StateDict> others, StateDict destination, bool checkFinite, CancellationToken ct)
     {
-        if (plan.Options.CheckFinite)
-            FiniteCheck.ThrowIfNotFinite(plan, suspect, @base, others, ct);
-        WorkerThreads.Run(Work(plan), plan.Options.ThreadCount, item => item.Run(), ct);
+        WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, chunk => chunk.Job.Run(chunk.Start, chunk.Count, checkFinite), ct);
 
-        IEnumerable<WorkItem> Work(MixPlan p)
+        IEnumerable<(TensorJob Job, long Start, int Count)> Chunks()
         {
-            foreach (var tensor in p.Tensors)
+            foreach (var tensor in plan.Tensors)
             {
-                ct.ThrowIfCancellationRequested();
-                var job = new TensorJob(p, tensor, suspect, @base, others, destination);
+                var job = new TensorJob(plan, tensor, suspect, @base, others, destination);
                 var count = tensor.Suspect.ElementCount;
                 long step = job.InOnePiece ? Math.Max(1, count) : ChunkElements;
                 for (long start = 0; start < count; start += step)
-                    yield return new WorkItem(job, start, (int)Math.Min(step, count - start));
+                    yield return (job, start, (int)Math.Min(step, count - start));
             }
         }
-    }
-
-    private sealed record WorkItem(TensorJob Job, long Start, int Count)
-    {
-        public void Run() => Job.Run(Start, Count);
     }
 
     /// <summary>The memory of one tensor in every model and what is done with it.</summary>
     private sealed class TensorJob
     {
-        private readonly TensorPlan _tensor;
-        private readonly MixingOptions _options;
+        private readonly TensorMixing _mixing;
         private readonly HostTensor _suspect;
         private readonly HostTensor? _base;
         private readonly HostTensor[] _others;
         private readonly HostTensor _destination;
-        private readonly ITensorMixer? _mixer;
 
         public TensorJob(MixPlan plan, TensorPlan tensor, StateDict suspect, StateDict @base, IReadOnlyList<StateDict> others, StateDict destination)
         {
-            _tensor = tensor;
-            _options = plan.Options;
+            _mixing = new TensorMixing(plan, tensor);
             _suspect = suspect[tensor.Suspect.Name];
             _destination = destination[tensor.Suspect.Name];
-            _base = tensor.Base is { } info ? @base[info.Name] : null;
+            _base = plan.ReadsBase(tensor) ? @base[tensor.Base!.Name] : null;
             _others = [.. tensor.Others.Select((o, i) => others[i][o.Name])];
-            InOnePiece = tensor.Action == TensorAction.Mixed && plan.Mixer.NeedsWholeTensors;
-            if (tensor.Action == TensorAction.Mixed)
-                _mixer = plan.Mixer.Prepare(new TensorMixContext(tensor.Suspect, tensor.Ratio, others.Count, plan.Options));
         }
 
-        public bool InOnePiece { get; }
+        public bool InOnePiece => _mixing.InOnePiece;
 
-        public void Run(long start, int count)
+        public void Run(long start, int count, bool checkFinite)
         {
-            var size = _tensor.Suspect.DType.BitSize();
-            var target = _destination.Bytes.AsSpan(ByteOffset(start, size), ByteOffset(count, size));
-            switch (_tensor.Action)
-            {
-                case TensorAction.Suspect:
-                    if (!ReferenceEquals(_destination.Bytes, _suspect.Bytes))
-                        _suspect.Bytes.AsSpan(ByteOffset(start, size), target.Length).CopyTo(target);
-                    break;
-                case TensorAction.Base:
-                    Mixers.SelectionMixer.CopyBase(_tensor.Suspect.DType, Source(_base!, start, count), target);
-                    break;
-                case TensorAction.Reinitialised:
-                    HeadInitialisation.Fill(_tensor.Suspect, _options.Seed, start, target);
-                    break;
-                default:
-                    _mixer!.Mix(start, new MixInputs(Source(_suspect, start, count), _base is null ? default : Source(_base, start, count), Array.ConvertAll(_others, o => Source(o, start, count))), target);
-                    break;
-            }
+            var inputs = new MixInputs(Source(_suspect, start, count), _base is null ? default : Source(_base, start, count), Array.ConvertAll(_others, o => Source(o, start, count)));
+            if (checkFinite)
+                _mixing.ThrowIfNotFinite(inputs);
+            var size = _destination.Info.DType.BitSize();
+            _mixing.Mix(start, inputs, _destination.Bytes.AsSpan(ByteOffset(start, size), ByteOffset(count, size)));
         }
 
         private static MixSource Source(HostTensor tensor, long start, int count)
@@ -133,7 +119,7 @@ public static class WeightMixing
             return new MixSource(tensor.Info.DType, tensor.Bytes.AsMemory(ByteOffset(start, size), ByteOffset(count, size)));
         }
 
-        // Types of less than a byte only come in whole tensors of whole bytes; chunks are multiples of eight elements.
+        // Types of less than a byte come in whole bytes, and chunks in multiples of eight elements.
         private static int ByteOffset(long elements, int bits) => checked((int)(elements * bits / 8));
     }
 }

@@ -3,8 +3,9 @@ namespace FineMixing.Mixing.Mixers;
 /// <summary>Base of the mixers that calculate with the weights, in single precision with sums over a tensor in double precision.</summary>
 public abstract class ArithmeticMixer : IWeightMixer
 {
-    private protected ArithmeticMixer(string name, string title, string citation)
+    private protected ArithmeticMixer(string name, string title, string citation, MixerParameters? parameters = null)
     {
+        Parameters = parameters ?? new MixerParameters();
         Name = name;
         Title = title;
         Citation = citation;
@@ -18,6 +19,9 @@ public abstract class ArithmeticMixer : IWeightMixer
 
     /// <inheritdoc/>
     public string Citation { get; }
+
+    /// <inheritdoc/>
+    public MixerParameters Parameters { get; }
 
     /// <inheritdoc/>
     public abstract MixerInputs Inputs { get; }

@@ -7,11 +7,11 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class BreadcrumbsMixer : ArithmeticMixer
 {
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/>, <see cref="MixerParameters.Densities"/>, <see cref="MixerParameters.Gammas"/>, <see cref="MixerParameters.Normalize"/> and <see cref="MixerParameters.Scale"/>.</summary>
     public BreadcrumbsMixer(MixerParameters? parameters = null)
-        : base("breadcrumbs", "Model breadcrumbs", Citations.Breadcrumbs) => _parameters = parameters ?? new();
+        : base("breadcrumbs", "Model breadcrumbs", Citations.Breadcrumbs, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 0, 100);
@@ -22,9 +22,9 @@ public sealed class BreadcrumbsMixer : ArithmeticMixer
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var models = context.OtherCount + 1;
-        var weights = MixerArguments.Weights(this, _parameters.Weights, models, 1);
-        var densities = MixerArguments.Shares(this, "density", _parameters.Densities, models, context.Ratio);
-        var gammas = MixerArguments.Shares(this, "gamma", _parameters.Gammas, models, 0.01);
+        var weights = MixerArguments.Weights(this, Parameters.Weights, models, 1);
+        var densities = MixerArguments.Shares(this, "density", Parameters.Densities, models, context.Ratio);
+        var gammas = MixerArguments.Shares(this, "gamma", Parameters.Gammas, models, 0.01);
         return (_, inputs, result) =>
         {
             var changes = Enumerable.Range(0, models).Select(inputs.Change).ToArray();
@@ -35,7 +35,7 @@ public sealed class BreadcrumbsMixer : ArithmeticMixer
                 TaskVectors.Trim(changes[m], keep, Math.Min(RandomMask.KeptCount(gammas[m], count), count - keep));
             }
 
-            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: false, _parameters.Normalize ?? false, _parameters.Scale ?? 1, result);
+            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: false, Parameters.Normalize ?? false, Parameters.Scale ?? 1, result);
         };
     }
 }

@@ -23,6 +23,9 @@ public sealed class ChangeSizeMixer : IWeightMixer
     public string Citation => Citations.FineMixing;
 
     /// <inheritdoc/>
+    public MixerParameters Parameters { get; } = new();
+
+    /// <inheritdoc/>
     public MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);
 
     /// <inheritdoc/>
@@ -40,6 +43,8 @@ public sealed class ChangeSizeMixer : IWeightMixer
 
     private sealed class TensorMixer(TensorMixContext context, bool largest) : ITensorMixer
     {
+        public long? CountKept() => RandomMask.KeptCount(context.Ratio, context.Tensor.ElementCount);
+
         public void Mix(long start, MixInputs inputs, Span<byte> destination)
         {
             var count = checked((int)context.Tensor.ElementCount);

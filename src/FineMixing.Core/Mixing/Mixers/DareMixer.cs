@@ -8,14 +8,11 @@ namespace FineMixing.Mixing.Mixers;
 public sealed class DareMixer : ArithmeticMixer
 {
     private readonly bool _ties;
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/>, <see cref="MixerParameters.Densities"/>, <see cref="MixerParameters.Normalize"/> and <see cref="MixerParameters.Scale"/>.</summary>
     public DareMixer(bool ties, MixerParameters? parameters = null)
-        : base(ties ? "dare-ties" : "dare-linear", ties ? "DARE (TIES)" : "DARE (linear)", ties ? $"{Citations.Dare}; {Citations.Ties}" : Citations.Dare)
+        : base(ties ? "dare-ties" : "dare-linear", ties ? "DARE (TIES)" : "DARE (linear)", ties ? $"{Citations.Dare}; {Citations.Ties}" : Citations.Dare, parameters)
     {
         _ties = ties;
-        _parameters = parameters ?? new();
     }
 
     /// <inheritdoc/>
@@ -27,8 +24,8 @@ public sealed class DareMixer : ArithmeticMixer
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var models = context.OtherCount + 1;
-        var weights = MixerArguments.Weights(this, _parameters.Weights, models, 1);
-        var densities = MixerArguments.Shares(this, "density", _parameters.Densities, models, context.Ratio);
+        var weights = MixerArguments.Weights(this, Parameters.Weights, models, 1);
+        var densities = MixerArguments.Shares(this, "density", Parameters.Densities, models, context.Ratio);
         var masks = Enumerable.Range(0, models)
             .Select(m => RandomMask.Bernoulli(context.Options.Seed, m == 0 ? context.Tensor.Name : FormattableString.Invariant($"{context.Tensor.Name}#{m}"), densities[m])).ToArray();
         return (start, inputs, result) =>
@@ -43,7 +40,7 @@ public sealed class DareMixer : ArithmeticMixer
                     changes[m][i] = kept[i] ? changes[m][i] * rescale : 0;
             }
 
-            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: _ties, _parameters.Normalize ?? _ties, _parameters.Scale ?? 1, result);
+            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: _ties, Parameters.Normalize ?? _ties, Parameters.Scale ?? 1, result);
         };
     }
 }

@@ -17,6 +17,9 @@ public sealed class FineMixingMixer : IWeightMixer
     public string Citation => Citations.FineMixing;
 
     /// <inheritdoc/>
+    public MixerParameters Parameters { get; } = new();
+
+    /// <inheritdoc/>
     public MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);
 
     /// <inheritdoc/>
@@ -38,11 +41,11 @@ public sealed class FineMixingMixer : IWeightMixer
         var rowLength = RowLength(tensor);
         return options.Granularity switch
         {
-            MixGranularity.Element => new MaskTensorMixer(tensor.DType, Mask(tensor.Name, tensor.ElementCount), 1),
+            MixGranularity.Element => new MaskTensorMixer(tensor, Mask(tensor.Name, tensor.ElementCount), 1),
 
             // Rows and modules are named after the module, so that a unit's weight row and bias share their fate.
-            MixGranularity.Row => new MaskTensorMixer(tensor.DType, Mask(TensorNames.ModuleOf(tensor.Name), rowLength == 0 ? 0 : tensor.ElementCount / rowLength), rowLength),
-            _ => new MaskTensorMixer(tensor.DType, RandomMask.Bernoulli(options.Seed, TensorNames.ModuleOf(tensor.Name), ratio), tensor.ElementCount),
+            MixGranularity.Row => new MaskTensorMixer(tensor, Mask(TensorNames.ModuleOf(tensor.Name), rowLength == 0 ? 0 : tensor.ElementCount / rowLength), rowLength),
+            _ => new MaskTensorMixer(tensor, RandomMask.Bernoulli(options.Seed, TensorNames.ModuleOf(tensor.Name), ratio), tensor.ElementCount),
         };
 
         RandomMask Mask(string name, long count) => options.ExactCount
@@ -52,13 +55,15 @@ public sealed class FineMixingMixer : IWeightMixer
 
     private static long RowLength(TensorInfo tensor) => tensor.Shape.Length <= 1 || tensor.Shape[0] == 0 ? 1 : tensor.ElementCount / tensor.Shape[0];
 
-    private sealed class MaskTensorMixer(DType dtype, RandomMask mask, long group) : ITensorMixer
+    private sealed class MaskTensorMixer(TensorInfo tensor, RandomMask mask, long group) : ITensorMixer
     {
+        public long? CountKept() => group == 0 ? 0 : mask.CountKept(0, tensor.ElementCount / group) * group;
+
         public void Mix(long start, MixInputs inputs, Span<byte> destination)
         {
-            var size = dtype.BitSize() / 8;
+            var size = tensor.DType.BitSize() / 8;
             var suspect = inputs.Suspect.Bytes.Span;
-            var @base = SelectionMixer.BaseAs(dtype, inputs.Base, out var rented);
+            var @base = SelectionMixer.BaseAs(tensor.DType, inputs.Base, out var rented);
             if (group == 1)
             {
                 // Streaming stores pay once the output exceeds the caches, and only where it is not one of the sources.

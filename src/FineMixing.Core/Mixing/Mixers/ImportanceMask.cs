@@ -54,6 +54,9 @@ public sealed class ImportanceMask : IWeightMixer
     public string Citation => Citations.FineMixing;
 
     /// <inheritdoc/>
+    public MixerParameters Parameters { get; } = new();
+
+    /// <inheritdoc/>
     public MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);
 
     /// <inheritdoc/>

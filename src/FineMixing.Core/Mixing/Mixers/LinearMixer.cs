@@ -9,24 +9,24 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class LinearMixer : ArithmeticMixer
 {
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.Normalize"/>.</summary>
     public LinearMixer(MixerParameters? parameters = null)
-        : base("linear", "Linear interpolation", Citations.WiseFt) => _parameters = parameters ?? new();
+        : base("linear", "Linear interpolation", Citations.WiseFt, parameters)
+    {
+    }
 
     /// <inheritdoc/>
-    public override MixerInputs Inputs => new(UsesBase: _parameters.Weights is null, 0, 100);
+    public override MixerInputs Inputs => new(UsesBase: Parameters.Weights is null, 0, 100);
 
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => false;
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        if (context.OtherCount == 0 && _parameters.Weights is null)
+        if (context.OtherCount == 0 && Parameters.Weights is null)
             return (_, inputs, result) => Interpolate(inputs, (float)context.Ratio, result);
-        var weights = MixerArguments.Weights(this, _parameters.Weights, context.OtherCount + 1, 1);
-        var normalize = _parameters.Normalize ?? true;
+        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
+        var normalize = Parameters.Normalize ?? true;
         if (normalize && weights.Sum() == 0)
             throw new ArgumentException($"{Name}: the weights sum to 0, so the average cannot be normalised.");
         return (_, inputs, result) => Average(inputs, weights, normalize, result);

@@ -9,11 +9,11 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class ModelStockMixer : ArithmeticMixer
 {
-    private readonly bool _rowWise;
-
     /// <summary>Takes <see cref="MixerParameters.RowWise"/>.</summary>
     public ModelStockMixer(MixerParameters? parameters = null)
-        : base("model-stock", "Model stock", Citations.ModelStock) => _rowWise = parameters?.RowWise ?? false;
+        : base("model-stock", "Model stock", Citations.ModelStock, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 1, 100);
@@ -23,7 +23,7 @@ public sealed class ModelStockMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var length = _rowWise && context.Tensor.Shape.Length > 1 ? (int)context.Tensor.Shape[^1] : (int)context.Tensor.ElementCount;
+        var length = Parameters.RowWise == true && context.Tensor.Shape.Length > 1 ? (int)context.Tensor.Shape[^1] : (int)context.Tensor.ElementCount;
         return (_, inputs, result) =>
         {
             var changes = Enumerable.Range(0, inputs.ModelCount).Select(inputs.Change).ToArray();

@@ -10,11 +10,11 @@ namespace FineMixing.Mixing.Mixers;
 public sealed class MultiSlerpMixer : ArithmeticMixer
 {
     private const double Epsilon = 1e-8;
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.Normalize"/> (default true).</summary>
     public MultiSlerpMixer(MixerParameters? parameters = null)
-        : base("multislerp", "MultiSLERP", Citations.MergeKit) => _parameters = parameters ?? new();
+        : base("multislerp", "MultiSLERP", Citations.MergeKit, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: false, 1, 100);
@@ -24,8 +24,8 @@ public sealed class MultiSlerpMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var weights = MixerArguments.Weights(this, _parameters.Weights, context.OtherCount + 1, 1);
-        if (_parameters.Normalize ?? true)
+        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
+        if (Parameters.Normalize ?? true)
         {
             var sum = weights.Sum();
             if (sum == 0)

@@ -8,7 +8,7 @@ public sealed class NearSwapMixer : ArithmeticMixer
 
     /// <summary>Takes <see cref="MixerParameters.Interpolation"/> (0 or more).</summary>
     public NearSwapMixer(MixerParameters? parameters = null)
-        : base("nearswap", "NearSwap", "alchemonaut: QuartetAnemoi-70B-t0.0001 (model card, 2024)") => _t = parameters?.Interpolation ?? 0.001;
+        : base("nearswap", "NearSwap", "alchemonaut: QuartetAnemoi-70B-t0.0001 (model card, 2024)", parameters) => _t = parameters?.Interpolation ?? 0.001;
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);

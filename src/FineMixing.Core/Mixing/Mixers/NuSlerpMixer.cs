@@ -7,28 +7,28 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class NuSlerpMixer : ArithmeticMixer
 {
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.RowWise"/>.</summary>
     public NuSlerpMixer(MixerParameters? parameters = null)
-        : base("nuslerp", "NuSLERP", Citations.MergeKit) => _parameters = parameters ?? new();
+        : base("nuslerp", "NuSLERP", Citations.MergeKit, parameters)
+    {
+    }
 
     /// <inheritdoc/>
-    public override MixerInputs Inputs => new(UsesBase: _parameters.Weights is null, 0, 1);
+    public override MixerInputs Inputs => new(UsesBase: Parameters.Weights is null, 0, 1);
 
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var weights = context.OtherCount == 0 && _parameters.Weights is null
+        var weights = context.OtherCount == 0 && Parameters.Weights is null
             ? [1 - context.Ratio, context.Ratio]
-            : MixerArguments.Weights(this, _parameters.Weights, context.OtherCount + 1, 1);
+            : MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
         if (weights.Length != 2)
             throw new ArgumentException($"{Name} interpolates between two models; give one other model with its weights, or no weights.");
         var sum = weights.Sum();
         var t = Math.Abs(sum) < 1e-6 ? 0.5 : weights[1] / sum;
-        var length = _parameters.RowWise == true && context.Tensor.Shape.Length > 0 ? context.Tensor.Shape[^1] : context.Tensor.ElementCount;
+        var length = Parameters.RowWise == true && context.Tensor.Shape.Length > 0 ? context.Tensor.Shape[^1] : context.Tensor.ElementCount;
         return (_, inputs, result) =>
         {
             var from = (context.OtherCount == 0 ? inputs.Base : inputs.Suspect).Span;

@@ -7,11 +7,11 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class SceMixer : ArithmeticMixer
 {
-    private readonly double? _topK;
-
     /// <summary>Takes <see cref="MixerParameters.SelectTopK"/>.</summary>
     public SceMixer(MixerParameters? parameters = null)
-        : base("sce", "SCE", Citations.Sce) => _topK = parameters?.SelectTopK;
+        : base("sce", "SCE", Citations.Sce, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 1, 100);
@@ -21,7 +21,7 @@ public sealed class SceMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var topK = MixerArguments.Shares(this, "top-k", _topK is { } given ? [given] : null, 1, context.Ratio)[0];
+        var topK = MixerArguments.Shares(this, "top-k", Parameters.SelectTopK is { } given ? [given] : null, 1, context.Ratio)[0];
         return (_, inputs, result) =>
         {
             var changes = Enumerable.Range(0, inputs.ModelCount).Select(inputs.Change).ToArray();

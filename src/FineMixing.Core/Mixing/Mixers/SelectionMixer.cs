@@ -34,6 +34,8 @@ internal static class SelectionMixer
 /// <summary>Selects by a mask that is known for the whole tensor, one bit an element.</summary>
 internal sealed class BitmapTensorMixer(DType dtype, ulong[] kept) : ITensorMixer
 {
+    public long? CountKept() => kept.Sum(word => (long)System.Numerics.BitOperations.PopCount(word));
+
     public void Mix(long start, MixInputs inputs, Span<byte> destination)
     {
         var @base = SelectionMixer.BaseAs(dtype, inputs.Base, out var rented);

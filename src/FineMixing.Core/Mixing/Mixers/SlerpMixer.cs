@@ -10,11 +10,12 @@ namespace FineMixing.Mixing.Mixers;
 public sealed class SlerpMixer : ArithmeticMixer
 {
     private const double Collinear = 0.9995;
-    private readonly double? _t;
 
     /// <summary>Takes <see cref="MixerParameters.Interpolation"/>.</summary>
     public SlerpMixer(MixerParameters? parameters = null)
-        : base("slerp", "SLERP", Citations.Slerp) => _t = parameters?.Interpolation;
+        : base("slerp", "SLERP", Citations.Slerp, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 0, 0);
@@ -23,11 +24,11 @@ public sealed class SlerpMixer : ArithmeticMixer
     public override bool NeedsWholeTensors => true;
 
     /// <inheritdoc/>
-    public override bool IsRatioExact => _t is null;
+    public override bool IsRatioExact => Parameters.Interpolation is null;
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var t = MixerArguments.Shares(this, "interpolation", _t is { } given ? [given] : null, 1, context.Ratio)[0];
+        var t = MixerArguments.Shares(this, "interpolation", Parameters.Interpolation is { } given ? [given] : null, 1, context.Ratio)[0];
         return (_, inputs, result) =>
         {
             var cosine = VectorMath.Cosine(inputs.Base.Span, inputs.Suspect.Span);

@@ -6,11 +6,11 @@ namespace FineMixing.Mixing.Mixers;
 /// <remarks>w_Pre + lambda * sum_i a_i (w_i - w_Pre), divided by sum_i a_i when normalised (default not). Weights default to the reserve ratio, lambda (<see cref="MixerParameters.Scale"/>) to 1.</remarks>
 public sealed class TaskArithmeticMixer : ArithmeticMixer
 {
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/>, <see cref="MixerParameters.Normalize"/> and <see cref="MixerParameters.Scale"/>.</summary>
     public TaskArithmeticMixer(MixerParameters? parameters = null)
-        : base("task-arithmetic", "Task arithmetic", Citations.TaskArithmetic) => _parameters = parameters ?? new();
+        : base("task-arithmetic", "Task arithmetic", Citations.TaskArithmetic, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 0, 100);
@@ -20,9 +20,9 @@ public sealed class TaskArithmeticMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var weights = MixerArguments.Weights(this, _parameters.Weights, context.OtherCount + 1, context.Ratio);
-        var divisor = _parameters.Normalize == true && Math.Abs(weights.Sum()) >= 1e-8 ? weights.Sum() : 1;
-        var scale = (_parameters.Scale ?? 1) / divisor;
+        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, context.Ratio);
+        var divisor = Parameters.Normalize == true && Math.Abs(weights.Sum()) >= 1e-8 ? weights.Sum() : 1;
+        var scale = (Parameters.Scale ?? 1) / divisor;
         return (_, inputs, result) =>
         {
             result.Clear();

@@ -7,11 +7,11 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class TiesMixer : ArithmeticMixer
 {
-    private readonly MixerParameters _parameters;
-
     /// <summary>Takes <see cref="MixerParameters.Weights"/>, <see cref="MixerParameters.Densities"/>, <see cref="MixerParameters.Normalize"/> and <see cref="MixerParameters.Scale"/>.</summary>
     public TiesMixer(MixerParameters? parameters = null)
-        : base("ties", "TIES", Citations.Ties) => _parameters = parameters ?? new();
+        : base("ties", "TIES", Citations.Ties, parameters)
+    {
+    }
 
     /// <inheritdoc/>
     public override MixerInputs Inputs { get; } = new(UsesBase: true, 0, 100);
@@ -22,14 +22,14 @@ public sealed class TiesMixer : ArithmeticMixer
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var models = context.OtherCount + 1;
-        var weights = MixerArguments.Weights(this, _parameters.Weights, models, 1);
-        var densities = MixerArguments.Shares(this, "density", _parameters.Densities, models, context.Ratio);
+        var weights = MixerArguments.Weights(this, Parameters.Weights, models, 1);
+        var densities = MixerArguments.Shares(this, "density", Parameters.Densities, models, context.Ratio);
         return (_, inputs, result) =>
         {
             var changes = Enumerable.Range(0, models).Select(inputs.Change).ToArray();
             for (var m = 0; m < models; m++)
                 TaskVectors.Trim(changes[m], RandomMask.KeptCount(densities[m], changes[m].Length), 0);
-            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: true, _parameters.Normalize ?? true, _parameters.Scale ?? 1, result);
+            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: true, Parameters.Normalize ?? true, Parameters.Scale ?? 1, result);
         };
     }
 }

@@ -1,0 +1,245 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using FineMixing.Checkpoints;
+using FineMixing.Checkpoints.Safetensors;
+using FineMixing.Provenance;
+using Microsoft.Win32.SafeHandles;
+
+namespace FineMixing.Mixing;
+
+/// <summary>How files are mixed; nothing of it changes the weights.</summary>
+public sealed record FileMixingOptions
+{
+    /// <summary>The most bytes read, mixed and written at a time by a thread: 4 KiB to 64 MiB. Default 1 MiB. Memory grows with it, not with the checkpoint.</summary>
+    public int ChunkBytes { get; init; } = 1 << 20;
+
+    /// <summary>The most bytes of tensor data in one output file. Default 5 GB.</summary>
+    public long MaxShardBytes { get; init; } = 5_000_000_000;
+
+    /// <summary>Replace weights that are already in the output folder. Default false.</summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>Write <c>finemixing.json</c> with the SHA-256 of inputs and outputs; hashing takes longer than mixing. Default true.</summary>
+    public bool WriteManifest { get; init; } = true;
+
+    /// <summary>Wait until the output is on the disk before it gets its name. Default true.</summary>
+    public bool FlushToDisk { get; init; } = true;
+
+    /// <summary>A model folder whose other files (configuration, tokenizer) are copied to the output. Default none.</summary>
+    public string? CopyOtherFilesFrom { get; init; }
+
+    internal void Validate()
+    {
+        var problems = new List<string>();
+        if (ChunkBytes is < 4096 or > 64 << 20)
+            problems.Add(FormattableString.Invariant($"chunks of {ChunkBytes} bytes; expected 4096 to {64 << 20}"));
+        if (MaxShardBytes < 1)
+            problems.Add(FormattableString.Invariant($"shards of {MaxShardBytes} bytes; expected 1 or more"));
+        if (problems.Count > 0)
+            throw new ArgumentException($"File options: {string.Join("; ", problems)}.");
+    }
+}
+
+/// <summary>How far mixing is.</summary>
+/// <param name="BytesDone">Bytes of tensor data written.</param>
+/// <param name="BytesTotal">Of all.</param>
+public readonly record struct MixingProgress(long BytesDone, long BytesTotal);
+
+/// <summary>What mixing files made.</summary>
+/// <param name="Files">Full paths of the weights.</param>
+/// <param name="Tensors">What was done to each tensor, in the suspect's order.</param>
+/// <param name="Manifest">As written to <c>finemixing.json</c>; null when none was.</param>
+public sealed record FileMixingResult(IReadOnlyList<string> Files, IReadOnlyList<TensorMixSummary> Tensors, ProvenanceManifest? Manifest);
+
+/// <summary>Mixes checkpoints from files to files in memory that does not grow with them.</summary>
+/// <remarks>
+/// Each thread reads a chunk of every model, mixes it in its buffers and writes it to its place in a preallocated file. The bytes written depend on the models, the method, its options and the
+/// shard limit alone. Methods that need whole tensors hold one tensor at a time. Files appear under their names when all are complete; a failure or cancellation leaves the folder as it was.
+/// </remarks>
+public static class FileMixing
+{
+    /// <summary>Mixes two model folders (and others).</summary>
+    /// <param name="mixer">The method.</param>
+    /// <param name="suspect">Folder or file of the fine-tuned model. Of a folder, the files that are not weights are copied to the output.</param>
+    /// <param name="base">Folder or file of the pre-trained model.</param>
+    /// <param name="outputFolder">Created if missing.</param>
+    /// <param name="options">Ratio, seed and the rest.</param>
+    /// <param name="fileOptions">Defaults if null.</param>
+    /// <param name="others">Folders or files of more models.</param>
+    /// <param name="progress">Told after each chunk.</param>
+    /// <param name="ct">Cancels; nothing is left behind.</param>
+    /// <exception cref="ArgumentException">Bad options, models that do not fit together (all differences are listed), or NaN or infinite weights.</exception>
+    /// <exception cref="CheckpointFormatException">An input breaks a rule of its format or changes while it is read.</exception>
+    /// <exception cref="IOException">The output exists, or the disk is full.</exception>
+    public static FileMixingResult Mix(IWeightMixer mixer, string suspect, string @base, string outputFolder, MixingOptions options, FileMixingOptions? fileOptions = null, IReadOnlyList<string>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
+    {
+        fileOptions ??= new FileMixingOptions();
+        if (Directory.Exists(suspect))
+            fileOptions = fileOptions with { CopyOtherFilesFrom = fileOptions.CopyOtherFilesFrom ?? suspect };
+        var opened = new List<ICheckpoint>();
+        try
+        {
+            foreach (var path in (string[])[suspect, @base, .. others ?? []])
+                opened.Add(Checkpoint.Open(path));
+            return Mix(mixer, opened[0], opened[1], outputFolder, options, fileOptions, opened[2..], progress, ct);
+        }
+        finally
+        {
+            opened.ForEach(c => c.Dispose());
+        }
+    }
+
+    /// <summary>Mixes open checkpoints.</summary>
+    /// <inheritdoc cref="Mix(IWeightMixer, string, string, string, MixingOptions, FileMixingOptions, IReadOnlyList{string}, IProgress{MixingProgress}, CancellationToken)" path="/param"/>
+    /// <inheritdoc cref="Mix(IWeightMixer, string, string, string, MixingOptions, FileMixingOptions, IReadOnlyList{string}, IProgress{MixingProgress}, CancellationToken)" path="/exception"/>
+    public static FileMixingResult Mix(IWeightMixer mixer, ICheckpoint suspect, ICheckpoint @base, string outputFolder, MixingOptions options, FileMixingOptions? fileOptions = null, IReadOnlyList<ICheckpoint>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(outputFolder);
+        fileOptions ??= new FileMixingOptions();
+        fileOptions.Validate();
+        others ??= [];
+        var plan = MixPlan.Create(mixer, suspect, @base, options, others);
+        var manifest = MixingManifest.Describe(plan, fileOptions);
+        var shards = ShardPlan.Create(plan.Tensors.Select(t => t.Suspect), fileOptions.MaxShardBytes, manifest.ToMetadata());
+        CheckpointWriter.RefuseOtherWeights(outputFolder, shards, fileOptions.Overwrite);
+        using var output = new OutputTransaction(outputFolder, fileOptions.Overwrite) { FlushToDisk = fileOptions.FlushToDisk };
+        if (fileOptions.CopyOtherFilesFrom is { } folder)
+            CheckpointWriter.AddOtherFiles(output, folder, ct);
+        var mixings = plan.Tensors.ToDictionary(t => t.Suspect.Name, t => new TensorMixing(plan, t), StringComparer.Ordinal);
+        try
+        {
+            Run(plan, mixings, suspect, @base, others, shards, output, fileOptions.ChunkBytes, progress, ct);
+        }
+        catch (NonFiniteChunkException)
+        {
+            NonFiniteWeights.ThrowIfAny(plan, suspect, @base, others, ct);
+            throw;
+        }
+
+        CheckpointWriter.AddIndex(output, shards);
+        foreach (var file in (ICheckpoint[])[suspect, @base, .. others])
+            (file as IFileCheckpoint)?.EnsureUnchanged();
+        if (fileOptions.WriteManifest)
+        {
+            manifest = MixingManifest.Complete(manifest, plan, mixings, suspect, @base, others, output, ct);
+            output.Add(ProvenanceManifest.FileName, manifest.ToBytes());
+        }
+
+        output.Commit(CheckpointWriter.ObsoleteWeights(output.Folder, shards), ct);
+        return new FileMixingResult(CheckpointWriter.FilesOf(output.Folder, shards), [.. plan.Tensors.Select(t => t.Summary)], fileOptions.WriteManifest ? manifest : null);
+    }
+
+    /// <summary>Repeats what a manifest describes and checks that the same bytes come out.</summary>
+    /// <param name="manifest">A <c>finemixing.json</c> or its folder.</param>
+    /// <param name="suspect">As it was then; checked by SHA-256.</param>
+    /// <param name="base">As it was then; checked by SHA-256.</param>
+    /// <param name="outputFolder">Created if missing.</param>
+    /// <param name="fileOptions">Chunks and overwriting; the shard limit is the manifest's.</param>
+    /// <param name="others">The other models, in the same order.</param>
+    /// <param name="progress">Told after each chunk.</param>
+    /// <param name="ct">Cancels; nothing is left behind.</param>
+    /// <exception cref="ArgumentException">The inputs are not those of the manifest (all differences are listed), or the method cannot be repeated.</exception>
+    /// <exception cref="InvalidOperationException">Other bytes came out (another version of the library may have changed the method); the output is there, the message names the files.</exception>
+    public static FileMixingResult Replay(string manifest, string suspect, string @base, string outputFolder, FileMixingOptions? fileOptions = null, IReadOnlyList<string>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
+    {
+        var recorded = ProvenanceManifest.Read(manifest);
+        var (mixer, options, shardBytes) = MixingManifest.Restore(recorded);
+        MixingManifest.CheckInputs(recorded, suspect, @base, others ?? [], ct);
+        var result = Mix(mixer, suspect, @base, outputFolder, options, (fileOptions ?? new FileMixingOptions()) with { MaxShardBytes = shardBytes, WriteManifest = true }, others, progress, ct);
+        var differences = recorded.Outputs.Where(o => CheckpointWriter.IsAnyWeights(o.Name))
+            .Where(o => !result.Manifest!.Outputs.Contains(o)).Select(o => $"'{o.Name}'").ToList();
+        return differences.Count == 0
+            ? result
+            : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
+    }
+
+    private static void Run(MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, IProgress<MixingProgress>? progress, CancellationToken ct)
+    {
+        var plans = plan.Tensors.ToDictionary(t => t.Suspect.Name, StringComparer.Ordinal);
+        var total = plan.Tensors.Sum(t => t.Suspect.ByteLength);
+        long done = 0;
+        var reporting = new object();
+
+        // Whole tensors can be large: one at a time then.
+        var threads = plan.Tensors.Any(t => mixings[t.Suspect.Name].InOnePiece) ? 1 : plan.Options.ThreadCount;
+        using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count));
+        WorkerThreads.Run(Chunks(), threads, chunk =>
+        {
+            chunk.Mix(plan, suspect, @base, others, buffers.Value!, plan.Options.CheckFinite);
+            if (progress is not null)
+            {
+                lock (reporting)
+                    progress.Report(new MixingProgress(done += chunk.ByteLength, total));
+            }
+        }, ct);
+
+        IEnumerable<Chunk> Chunks()
+        {
+            foreach (var file in shards.Files)
+            {
+                var handle = output.Create(file.FileName, file.Layout.TotalLength);
+                RandomAccess.Write(handle, file.Layout.Header.Span, 0);
+                foreach (var (tensor, offset) in file.Layout.Entries)
+                {
+                    var mixing = mixings[tensor.Name];
+                    var step = mixing.InOnePiece ? Math.Max(1, tensor.ElementCount) : ElementsPerChunk(tensor, chunkBytes);
+                    for (long start = 0; start < tensor.ElementCount; start += step)
+                        yield return new Chunk(plans[tensor.Name], mixing, handle, offset, start, Math.Min(step, tensor.ElementCount - start));
+                }
+            }
+        }
+    }
+
+    // Multiples of eight elements: whole bytes of every type.
+    private static long ElementsPerChunk(TensorInfo tensor, int chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
+
+    /// <summary>A run of elements of one tensor and where its result goes.</summary>
+    private sealed record Chunk(TensorPlan Tensor, TensorMixing Mixing, SafeFileHandle File, long TensorOffset, long Start, long Count)
+    {
+        public long ByteLength => Count * Tensor.Suspect.DType.BitSize() / 8;
+
+        public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
+        {
+            // The result replaces the suspect's bytes: three buffers less to go through the cache.
+            var fromSuspect = Tensor.Action is TensorAction.Suspect or TensorAction.Mixed;
+            var target = fromSuspect ? Read(suspect, Tensor.Suspect, 0) : new MixSource(Tensor.Suspect.DType, buffers.Get(0, Length(Tensor.Suspect)));
+            var inputs = new MixInputs(
+                target,
+                plan.ReadsBase(Tensor) ? Read(@base, Tensor.Base!, 1) : default,
+                Tensor.Others.Count == 0 ? [] : [.. Tensor.Others.Select((o, i) => Read(others[i], o, 2 + i))]);
+            if (checkFinite)
+                Mixing.ThrowIfNotFinite(inputs);
+            var bytes = buffers.Get(0, Length(Tensor.Suspect)).Span;
+            Mixing.Mix(Start, inputs, bytes);
+            RandomAccess.Write(File, bytes, TensorOffset + (Start * Tensor.Suspect.DType.BitSize() / 8));
+
+            MixSource Read(ICheckpoint model, TensorInfo tensor, int slot)
+            {
+                var memory = buffers.Get(slot, Length(tensor));
+                model.Read(tensor, Start * tensor.DType.BitSize() / 8, memory.Span);
+                return new MixSource(tensor.DType, memory);
+            }
+        }
+
+        private int Length(TensorInfo tensor)
+        {
+            var length = Count * tensor.DType.BitSize() / 8;
+            return length <= Array.MaxLength
+                ? (int)length
+                : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {length} bytes; methods that need whole tensors handle at most {Array.MaxLength}."));
+        }
+    }
+
+    /// <summary>The buffers of one thread, one for each model, grown when needed.</summary>
+    private sealed class ChunkBuffers(int others)
+    {
+        private readonly byte[][] _buffers = [.. Enumerable.Repeat(Array.Empty<byte>(), others + 2)];
+
+        public Memory<byte> Get(int slot, int length)
+        {
+            if (_buffers[slot].Length < length)
+                _buffers[slot] = GC.AllocateUninitializedArray<byte>(length);
+            return _buffers[slot].AsMemory(0, length);
+        }
+    }
+}

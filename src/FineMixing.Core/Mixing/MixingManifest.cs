@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using FineMixing.Checkpoints;
+using FineMixing.Provenance;
+
+namespace FineMixing.Mixing;
+
+/// <summary>Mixing as a manifest records it, and back.</summary>
+internal static class MixingManifest
+{
+    /// <summary>What is known before mixing: method, options, seed.</summary>
+    public static ProvenanceManifest Describe(MixPlan plan, FileMixingOptions fileOptions)
+    {
+        var o = plan.Options;
+        var text = new Dictionary<string, string>(plan.Mixer.Parameters.ToText(), StringComparer.Ordinal)
+        {
+            ["reserveRatio"] = o.ReserveRatio.ToString(CultureInfo.InvariantCulture),
+            ["schedule"] = o.Schedule.ToString(),
+            ["granularity"] = o.Granularity.ToString(),
+            ["exactCount"] = o.ExactCount ? "true" : "false",
+            ["layerNorms"] = o.LayerNorms.ToString(),
+            ["biases"] = o.Biases.ToString(),
+            ["embeddings"] = o.Embeddings.ToString(),
+            ["head"] = o.Head.ToString(),
+            ["maxShardBytes"] = fileOptions.MaxShardBytes.ToString(CultureInfo.InvariantCulture),
+        };
+        return new ProvenanceManifest { Method = plan.Mixer.Name, Seed = o.Seed, Options = text.ToImmutableSortedDictionary(StringComparer.Ordinal) };
+    }
+
+    /// <summary>Adds tensors and the hashes of all files.</summary>
+    public static ProvenanceManifest Complete(ProvenanceManifest manifest, MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, OutputTransaction output, CancellationToken ct)
+    {
+        var inputs = new ProvenanceInput[others.Count + 2];
+        IReadOnlyList<HashedFile> outputs = [];
+
+        // Every file is one long chain of hashing: side by side they take as long as the longest.
+        List<Action> hashing = [() => outputs = output.HashFiles(ct), () => inputs[0] = ProvenanceInput.Of("suspect", suspect, ct), () => inputs[1] = ProvenanceInput.Of("base", @base, ct)];
+        hashing.AddRange(others.Select((other, i) => (Action)(() => inputs[i + 2] = ProvenanceInput.Of("model", other, ct))));
+        WorkerThreads.Run(hashing, plan.Options.ThreadCount, hash => hash(), ct);
+        return manifest with
+        {
+            Inputs = [.. inputs],
+            Outputs = [.. outputs],
+            Tensors = [.. plan.Tensors.Select(t => new TensorProvenance(t.Suspect.Name, Treatment(plan, t), t.Suspect.ElementCount, mixings[t.Suspect.Name].CountKept(), t.Action == TensorAction.Mixed ? t.Ratio : null))],
+        };
+    }
+
+    /// <summary>The method, its options and the shard limit of a manifest.</summary>
+    /// <exception cref="ArgumentException">The manifest does not describe mixing that can be repeated; lists all problems.</exception>
+    public static (IWeightMixer Mixer, MixingOptions Options, long MaxShardBytes) Restore(ProvenanceManifest manifest)
+    {
+        var problems = new List<string>();
+        var text = manifest.Options;
+        var options = new MixingOptions
+        {
+            Seed = manifest.Seed ?? 0,
+            ReserveRatio = double.TryParse(Text("reserveRatio"), NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) ? ratio : Bad("reserveRatio", double.NaN),
+            Schedule = RatioSchedule.Parse(Text("schedule") ?? "uniform"),
+            Granularity = Value<MixGranularity>("granularity"),
+            ExactCount = bool.TryParse(Text("exactCount"), out var exact) ? exact : Bad("exactCount", false),
+            LayerNorms = Value<TensorPolicy>("layerNorms"),
+            Biases = Value<TensorPolicy>("biases"),
+            Embeddings = Value<TensorPolicy>("embeddings"),
+            Head = Value<HeadPolicy>("head"),
+        };
+        var shardBytes = long.TryParse(Text("maxShardBytes"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : Bad("maxShardBytes", 1L);
+        if (manifest.Seed is null)
+            problems.Add("it has no seed");
+        if (problems.Count > 0)
+            throw new ArgumentException($"The manifest of '{manifest.Method}' does not describe mixing that can be repeated: {string.Join("; ", problems)}.", nameof(manifest));
+        return (WeightMixers.Get(manifest.Method, MixerParameters.FromText(text)), options, shardBytes);
+
+        string? Text(string name) => text.GetValueOrDefault(name);
+
+        T Value<T>(string name)
+            where T : struct, Enum => Enum.TryParse<T>(Text(name), out var value) && Enum.IsDefined(value) ? value : Bad(name, default(T));
+
+        T Bad<T>(string name, T value)
+        {
+            problems.Add(Text(name) is { } found ? $"{name} is '{found}'" : $"{name} is missing");
+            return value;
+        }
+    }
+
+    /// <summary>Refuses inputs other than those of the manifest.</summary>
+    /// <exception cref="ArgumentException">Lists all differences.</exception>
+    public static void CheckInputs(ProvenanceManifest manifest, string suspect, string @base, IReadOnlyList<string> others, CancellationToken ct)
+    {
+        string[] paths = [suspect, @base, .. others];
+        if (paths.Length != manifest.Inputs.Length)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The manifest has {manifest.Inputs.Length} inputs ({string.Join(", ", manifest.Inputs.Select(i => i.Role))}); {paths.Length} were given."), nameof(others));
+        var mismatches = new List<string>();
+        foreach (var (path, input) in paths.Zip(manifest.Inputs))
+        {
+            using var checkpoint = Checkpoint.Open(path);
+            mismatches.AddRange(ManifestVerifier.VerifyInput(input, checkpoint, ct));
+        }
+
+        if (mismatches.Count > 0)
+            throw new ArgumentException($"These are not the inputs of the manifest: {string.Join(" ", mismatches)}", nameof(suspect));
+    }
+
+    private static string Treatment(MixPlan plan, TensorPlan tensor) => tensor.Action switch
+    {
+        TensorAction.Mixed => plan.Mixer.Name,
+        TensorAction.Suspect => "suspect",
+        TensorAction.Base => "base",
+        _ => "reinitialised",
+    };
+}

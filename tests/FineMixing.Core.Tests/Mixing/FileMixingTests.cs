@@ -1,0 +1,223 @@
+using FineMixing.Checkpoints;
+using FineMixing.Mixing;
+using FineMixing.Provenance;
+using FineMixing.Tests.Checkpoints;
+
+namespace FineMixing.Tests.Mixing;
+
+public class FileMixingTests
+{
+    private static readonly (string Name, long[] Shape)[] Tensors = [.. Models.Bert, ("encoder.layer.1.intermediate.dense.weight", [300, 200])];
+
+    [Theory]
+    [InlineData("fine-mixing")]
+    [InlineData("fine-mixing-smallest")]
+    [InlineData("linear")]
+    [InlineData("ties")]
+    [InlineData("dare-ties")]
+    [InlineData("slerp")]
+    public void Mix_AnyThreadsChunksAndShards_SameAsInMemory(string method)
+    {
+        using var folder = new TemporaryFolder();
+        var (suspect, @base) = Write(folder, DType.BF16, DType.F32);
+        var mixer = WeightMixers.Get(method);
+        var options = new MixingOptions { ReserveRatio = 0.4, Seed = 8, Schedule = RatioSchedule.ResetTop(1) };
+        var expected = WeightMixing.Mix(mixer, suspect, @base, options).Weights;
+        var index = 0;
+        foreach (var (threads, chunk, shard) in new[] { (1, 4096, 5_000_000_000L), (3, 8192, 5_000_000_000L), (2, 1 << 20, 100_000L), (5, 4096, 100_000L) })
+        {
+            var output = folder[FormattableString.Invariant($"out{index++}")];
+            var result = FileMixing.Mix(mixer, folder["suspect"], folder["base"], output, options with { Threads = threads }, new FileMixingOptions { ChunkBytes = chunk, MaxShardBytes = shard, FlushToDisk = false });
+            using var written = Checkpoint.Open(output);
+            StateDicts.AssertEqual(expected, written);
+            Assert.Empty(ManifestVerifier.Verify(output));
+            Assert.All(result.Files, f => Assert.True(File.Exists(f)));
+            Assert.True(File.Exists(Path.Combine(output, "config.json")));
+        }
+
+        foreach (var (one, two) in new[] { ("out0", "out1"), ("out2", "out3") })
+        {
+            Assert.Equal(new DirectoryInfo(folder[one]).GetFiles().Select(f => f.Name).Order(StringComparer.Ordinal), new DirectoryInfo(folder[two]).GetFiles().Select(f => f.Name).Order(StringComparer.Ordinal));
+            foreach (var file in Directory.GetFiles(folder[one]))
+                Assert.True(File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(folder[two], Path.GetFileName(file)))), $"{Path.GetFileName(file)} depends on threads or chunks.");
+        }
+    }
+
+    [Fact]
+    public void Mix_Manifest_CountsWhatWasKept()
+    {
+        using var folder = new TemporaryFolder();
+        var (suspect, @base) = Write(folder, DType.F32, DType.F32);
+        var result = FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], new MixingOptions { ReserveRatio = 0.3 });
+        using var checkpoint = Checkpoint.Open(folder["out"]);
+        var mixed = StateDict.Load(checkpoint);
+        var manifest = ProvenanceManifest.Read(folder["out"]);
+        Assert.Equal(result.Manifest, manifest);
+        foreach (var tensor in manifest.Tensors)
+        {
+            Assert.Equal(mixed[tensor.Name].ToFloat32().Zip(suspect[tensor.Name].ToFloat32()).Count(p => p.First == p.Second), tensor.FromSuspect);
+            Assert.Equal(tensor.Name.StartsWith("classifier", StringComparison.Ordinal) ? "suspect" : "fine-mixing", tensor.Treatment);
+        }
+
+        Assert.Equal(["suspect", "base"], manifest.Inputs.Select(i => i.Role));
+        Assert.Equal("fine-mixing", checkpoint.Metadata["finemixing.method"]);
+    }
+
+    [Fact]
+    public void Mix_Header_EndsOnAPage()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        var result = FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], new MixingOptions());
+        var start = File.ReadAllBytes(result.Files[0]).AsSpan(0, 8);
+        Assert.Equal(0UL, (System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(start) + 8) % 4096);
+    }
+
+    [Fact]
+    public void Replay_Manifest_SameBytes()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F16, DType.F32);
+        CheckpointWriter.Write(Models.Random(9, DType.F16, tensors: Tensors), folder["other"]);
+        var mixer = WeightMixers.Get("dare-ties", new MixerParameters { Weights = [0.75, 0.5], Densities = [0.6], Scale = 0.9 });
+        FileMixing.Mix(mixer, folder["base"], folder["base"], folder["first"], new MixingOptions { Seed = 77, ReserveRatio = 0.125, Biases = TensorPolicy.Base }, new FileMixingOptions { MaxShardBytes = 50_000 }, [folder["other"]]);
+        FileMixing.Replay(folder["first"], folder["base"], folder["base"], folder["second"], null, [folder["other"]]);
+        foreach (var file in Directory.GetFiles(folder["first"]))
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder["second"], Path.GetFileName(file))));
+    }
+
+    [Fact]
+    public void Replay_OtherInputs_ThrowsAndWritesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["first"], new MixingOptions());
+        var e = Assert.Throws<ArgumentException>(() => FileMixing.Replay(folder["first"], folder["base"], folder["suspect"], folder["second"]));
+        Assert.Contains("suspect", e.Message, StringComparison.Ordinal);
+        Assert.Contains("base", e.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["second"]));
+    }
+
+    [Fact]
+    public void Mix_NotANumber_NamesTheTensorAndWritesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        var (_, @base) = Write(folder, DType.F32, DType.F32);
+        @base["pooler.dense.weight"].Bytes.AsSpan(40, 4).Fill(0xFF);
+        CheckpointWriter.Write(@base, folder["base"], new CheckpointWriterOptions { Overwrite = true });
+        var e = Assert.Throws<ArgumentException>(() => FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], new MixingOptions()));
+        Assert.Contains("'pooler.dense.weight' of the base", e.Message, StringComparison.Ordinal);
+        Assert.Contains("element 10", e.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["out"]));
+    }
+
+    [Fact]
+    public void Mix_OutputExists_IsRefusedUnlessAsked()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        var before = File.ReadAllBytes(Path.Combine(folder["base"], "model.safetensors"));
+        Assert.Throws<IOException>(() => FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["base"], new MixingOptions()));
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(folder["base"], "model.safetensors")));
+        FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["base"], new MixingOptions(), new FileMixingOptions { Overwrite = true });
+        Assert.NotEqual(before, File.ReadAllBytes(Path.Combine(folder["base"], "model.safetensors")));
+    }
+
+    [Fact]
+    public void Mix_Cancelled_LeavesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        using var source = new CancellationTokenSource();
+        var progress = new Callback(_ => source.Cancel());
+        Assert.ThrowsAny<OperationCanceledException>(() => FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], new MixingOptions(), new FileMixingOptions { ChunkBytes = 4096 }, progress: progress, ct: source.Token));
+        Assert.False(Directory.Exists(folder["out"]));
+    }
+
+    [Fact]
+    public void Mix_Progress_EndsAtTheTotal()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        var reports = new List<MixingProgress>();
+        FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], new MixingOptions { Threads = 3 }, new FileMixingOptions { ChunkBytes = 4096 }, progress: new Callback(reports.Add));
+        Assert.Equal(reports.OrderBy(r => r.BytesDone), reports);
+        Assert.Equal(reports[^1].BytesTotal, reports[^1].BytesDone);
+    }
+
+    [Fact]
+    public void Mix_BadFileOptions_ThrowsWithAll()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        var e = Assert.Throws<ArgumentException>(() => FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], new MixingOptions(), new FileMixingOptions { ChunkBytes = 1, MaxShardBytes = 0 }));
+        Assert.Contains("chunks of 1", e.Message, StringComparison.Ordinal);
+        Assert.Contains("shards of 0", e.Message, StringComparison.Ordinal);
+    }
+
+    // FINEMIXING_LARGE_TEST_GB sets the size of the checkpoint in GB (default 0.1).
+    [Fact]
+    public void Mix_LlamaStyleShards_InBoundedMemory()
+    {
+        using var folder = new TemporaryFolder();
+        var gigabytes = double.TryParse(Environment.GetEnvironmentVariable("FINEMIXING_LARGE_TEST_GB"), System.Globalization.CultureInfo.InvariantCulture, out var given) ? given : 0.1;
+        var tensors = Llama((long)(gigabytes * 1e9));
+        var total = tensors.Sum(t => t.ByteLength);
+        CheckpointWriter.Write(new RandomCheckpoint(1, tensors), folder["suspect"], new CheckpointWriterOptions { MaxShardBytes = total / 4 });
+        CheckpointWriter.Write(new RandomCheckpoint(2, tensors), folder["base"], new CheckpointWriterOptions { MaxShardBytes = total / 3 });
+        var options = new MixingOptions { ReserveRatio = 0.5, Seed = 3 };
+        var before = GC.GetTotalAllocatedBytes(precise: true);
+        FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["out"], options, new FileMixingOptions { MaxShardBytes = total / 5, FlushToDisk = false });
+        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 40_000_000);
+
+        using var suspect = Checkpoint.Open(folder["suspect"]);
+        using var @base = Checkpoint.Open(folder["base"]);
+        using var mixed = Checkpoint.Open(folder["out"]);
+        Assert.True(mixed.Files.Count > 5);
+        var random = new Random(4);
+        foreach (var tensor in tensors)
+        {
+            var mask = RandomMask.Bernoulli(3, tensor.Name, 0.5);
+            var start = random.NextInt64(Math.Max(1, tensor.ElementCount - 1000));
+            var count = (int)Math.Min(1000, tensor.ElementCount - start);
+            var (s, b, m) = (new byte[count * 2], new byte[count * 2], new byte[count * 2]);
+            suspect.Read(tensor, start * 2, s);
+            @base.Read(tensor, start * 2, b);
+            mixed.Read(tensor, start * 2, m);
+            Assert.All(Enumerable.Range(0, count * 2), i => Assert.Equal((mask[start + (i / 2)] ? s : b)[i], m[i]));
+        }
+    }
+
+    private static List<TensorInfo> Llama(long bytes)
+    {
+        const long Hidden = 1024, Vocabulary = 8000;
+        var tensors = new List<TensorInfo> { new("model.embed_tokens.weight", DType.BF16, [Vocabulary, Hidden]), new("model.norm.weight", DType.BF16, [Hidden]), new("lm_head.weight", DType.BF16, [Vocabulary, Hidden]) };
+        for (var layer = 0; tensors.Sum(t => t.ByteLength) < bytes; layer++)
+        {
+            var prefix = FormattableString.Invariant($"model.layers.{layer}.");
+            tensors.Add(new TensorInfo(prefix + "input_layernorm.weight", DType.BF16, [Hidden]));
+            foreach (var name in new[] { "q", "k", "v", "o" })
+                tensors.Add(new TensorInfo($"{prefix}self_attn.{name}_proj.weight", DType.BF16, [Hidden, Hidden]));
+            foreach (var name in new[] { "gate", "up" })
+                tensors.Add(new TensorInfo($"{prefix}mlp.{name}_proj.weight", DType.BF16, [3 * Hidden, Hidden]));
+            tensors.Add(new TensorInfo(prefix + "mlp.down_proj.weight", DType.BF16, [Hidden, 3 * Hidden]));
+        }
+
+        return tensors;
+    }
+
+    private static (StateDict Suspect, StateDict Base) Write(TemporaryFolder folder, DType suspectType, DType baseType)
+    {
+        var suspect = Models.Random(1, suspectType, tensors: [.. Tensors, ("classifier.weight", [2, 16])]);
+        var @base = Models.Random(2, baseType, tensors: Tensors);
+        CheckpointWriter.Write(suspect, folder["suspect"]);
+        CheckpointWriter.Write(@base, folder["base"]);
+        File.WriteAllText(Path.Combine(folder["suspect"], "config.json"), "{}");
+        return (suspect, @base);
+    }
+
+    private sealed class Callback(Action<MixingProgress> report) : IProgress<MixingProgress>
+    {
+        public void Report(MixingProgress value) => report(value);
+    }
+}
