@@ -1,1 +1,17 @@
-return 0;
+using FineMixing.Benchmarks.Kernels;
+
+// One command a line; each prints Markdown tables of medians and of ratios measured in the same run.
+var commands = new Dictionary<string, Func<string[], int>>(StringComparer.Ordinal)
+{
+    ["mixing"] = MixingBenchmark.Run,
+    ["epur"] = PurificationBenchmark.Run,
+    ["files"] = FilesBenchmark.Run,
+};
+
+if (args.Length == 0 || !commands.TryGetValue(args[0], out var command))
+{
+    Console.Error.WriteLine($"usage: FineMixing.Benchmarks COMMAND [options]; commands: {string.Join(", ", commands.Keys)}");
+    return 2;
+}
+
+return command(args[1..]);

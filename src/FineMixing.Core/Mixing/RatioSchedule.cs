@@ -192,7 +192,7 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
             }
         }
 
-        return new Regex(regex.Append('$').ToString(), RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
+        return new Regex(regex.Append('$').ToString(), RegexOptions.CultureInvariant);
     }
 
     private static List<int>? Numbers(string list)

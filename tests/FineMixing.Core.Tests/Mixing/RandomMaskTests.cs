@@ -174,6 +174,15 @@ public class RandomMaskTests
     public void Select_LengthsDiffer_Throws() =>
         Assert.Throws<ArgumentException>(() => RandomMask.Bernoulli(1, "a", 0.5).Select(0, 4, new byte[8], new byte[4], new byte[8]));
 
+    // DOTNET_EnableAVX512=0, DOTNET_EnableAVX2=0 and DOTNET_EnableHWIntrinsic=0 switch widths off; the variable says which one should be left.
+    [Fact]
+    public void Best_WidthsSwitchedOff_IsTheExpectedWidth()
+    {
+        var expected = Environment.GetEnvironmentVariable("FINEMIXING_EXPECT_WIDTH");
+        Assert.SkipWhen(string.IsNullOrEmpty(expected), "FINEMIXING_EXPECT_WIDTH is not set: any width is right.");
+        Assert.Equal(expected, MaskKernels.Best.ToString());
+    }
+
     private static bool[] Mask(RandomMask mask, int count)
     {
         var bits = new bool[count];

@@ -66,8 +66,8 @@ public sealed class FineMixingMixer : IWeightMixer
             var @base = SelectionMixer.BaseAs(tensor.DType, inputs.Base, out var rented);
             if (group == 1)
             {
-                // Streaming stores pay once the output exceeds the caches, and only where it is not one of the sources.
-                var streaming = destination.Length >= 1 << 20 && !suspect.Overlaps(destination) && !@base.Span.Overlaps(destination);
+                // Streaming stores pay for outputs larger than the caches, and only where the output is not one of the sources.
+                var streaming = tensor.ByteLength >= 1 << 20 && !suspect.Overlaps(destination) && !@base.Span.Overlaps(destination);
                 mask.Select(start, size, suspect, @base.Span, destination, streaming);
             }
             else

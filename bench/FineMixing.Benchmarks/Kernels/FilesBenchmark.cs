@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using FineMixing.Checkpoints;
+using FineMixing.Mixing;
+
+namespace FineMixing.Benchmarks.Kernels;
+
+/// <summary>Mixing files against cp of the output, in time and memory.</summary>
+internal static partial class FilesBenchmark
+{
+    public static int Run(string[] args)
+    {
+        if (args.Length > 0 && args[0] == "--child")
+            return Child(args[1..]);
+        var megabytes = Harness.Integer(args, "--megabytes", 440);
+        var folder = Path.Combine(Harness.Option(args, "--folder", Path.GetTempPath()), FormattableString.Invariant($"finemixing-bench-{Environment.ProcessId}"));
+        var harness = new Harness(Harness.Integer(args, "--rounds", 5));
+        harness.Header("Mixing files", FormattableString.Invariant($"files --megabytes {megabytes}{(args.Contains("--cold") ? " --cold" : "")}"));
+        try
+        {
+            Directory.CreateDirectory(folder);
+            foreach (var dtype in megabytes > 1000 ? [DType.BF16] : new[] { DType.F32, DType.BF16 })
+                Measure(harness, folder, dtype, megabytes, args);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+
+        harness.Save(args);
+        return 0;
+    }
+
+    private static void Measure(Harness harness, string folder, DType dtype, int megabytes, string[] args)
+    {
+        var (suspect, @base, output, copy) = (Path.Combine(folder, "suspect"), Path.Combine(folder, "base"), Path.Combine(folder, "output"), Path.Combine(folder, "copy"));
+        var write = new CheckpointWriterOptions { Overwrite = true, MaxShardBytes = long.MaxValue / 4 };
+        var tensors = Tensors(dtype, megabytes * 1_000_000L);
+        CheckpointWriter.Write(new RandomWeights(1, tensors), suspect, write);
+        CheckpointWriter.Write(new RandomWeights(2, tensors), @base, write);
+        Mix(suspect, @base, output, 2, flush: false, manifest: false);
+        var file = Path.Combine(folder, "mixed.safetensors");
+        File.Move(Path.Combine(output, "model.safetensors"), file, overwrite: true);
+        Directory.Delete(output, recursive: true);
+        Directory.CreateDirectory(copy);
+        var target = Path.Combine(copy, "model.safetensors");
+        void Clean()
+        {
+            File.Delete(target);
+            if (Directory.Exists(output))
+                Directory.Delete(output, recursive: true);
+        }
+
+        var title = FormattableString.Invariant($"{megabytes} MB, {dtype.SafetensorsName()}");
+        harness.Measure(
+            $"{title}, warm",
+            new Case("cp of the output", () => Command("cp", file, target), Clean),
+            new Case("mix, 1 thread", () => Mix(suspect, @base, output, 1, false, false), Clean, "cp of the output", "1.1"),
+            new Case("mix, 2 threads", () => Mix(suspect, @base, output, 2, false, false), Clean, "cp of the output", "0.70"),
+            new Case("mix, 2 threads, manifest with SHA-256 of inputs and output", () => Mix(suspect, @base, output, 2, false, true), Clean, "cp of the output"));
+        harness.Measure(
+            $"{title}, until it is on the disk",
+            new Case("cp and fsync", () => CopyAndFlush(file, target), Clean),
+            new Case("mix with fsync, 2 threads", () => Mix(suspect, @base, output, 2, true, false), Clean, "cp and fsync", "0.9"));
+        if (args.Contains("--cold"))
+        {
+            void Cold()
+            {
+                Clean();
+                foreach (var path in new[] { file, Path.Combine(suspect, "model.safetensors"), Path.Combine(@base, "model.safetensors") })
+                    DropFromCache(path);
+            }
+
+            harness.Measure(
+                $"{title}, inputs not in the cache",
+                new Case("cp of the output", () => Command("cp", file, target), Cold),
+                new Case("mix, 2 threads", () => Mix(suspect, @base, output, 2, false, false), Cold, "cp of the output", "1.8"));
+        }
+
+        Clean();
+        var (seconds, peak) = Process(Environment.ProcessPath!, [.. Host(), "files", "--child", suspect, @base, output]);
+        harness.Line(string.Create(CultureInfo.InvariantCulture, $"A process that only mixes this pair: {seconds * 1000:0} ms from start to end, peak resident memory {peak / 1e6:0} MB (goal: 64)."));
+        var cli = Harness.Option(args, "--cli", "");
+        if (cli.Length > 0)
+        {
+            harness.Line("");
+            var dll = cli.EndsWith(".dll", StringComparison.Ordinal);
+            string[] arguments = [.. dll ? new[] { cli } : [], "mix", "--suspect", suspect, "--base", @base, "--output", output];
+            harness.Measure(
+                $"{title}, the whole console tool",
+                new Case("cp of the output", () => Command("cp", file, target), Clean),
+                new Case("finemix mix", () => Command(dll ? "dotnet" : cli, arguments), Clean, "cp of the output", "2"));
+        }
+
+        harness.Line("");
+    }
+
+    private static void Mix(string suspect, string @base, string output, int threads, bool flush, bool manifest) =>
+        FileMixing.Mix(WeightMixers.Get("fine-mixing"), suspect, @base, output, new MixingOptions { Threads = threads }, new FileMixingOptions { FlushToDisk = flush, WriteManifest = manifest, MaxShardBytes = long.MaxValue / 4 });
+
+    private static int Child(string[] args)
+    {
+        Mix(args[0], args[1], args[2], 2, flush: false, manifest: false);
+        Console.WriteLine(File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)));
+        return 0;
+    }
+
+    // The program may run as its own executable or under the dotnet host.
+    private static string[] Host() => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(FilesBenchmark).Assembly.Location] : [];
+
+    private static (double Seconds, double PeakBytes) Process(string program, string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
+        var watch = Stopwatch.StartNew();
+        using var process = System.Diagnostics.Process.Start(start)!;
+        var text = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (watch.Elapsed.TotalSeconds, 1024 * double.Parse(text.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture));
+    }
+
+    private static void Command(string program, params string[] arguments)
+    {
+        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{program} failed with exit code {process.ExitCode}.");
+    }
+
+    private static void CopyAndFlush(string source, string target)
+    {
+        Command("cp", source, target);
+        using var handle = File.OpenHandle(target, FileMode.Open, FileAccess.ReadWrite);
+        RandomAccess.FlushToDisk(handle);
+    }
+
+    private static void DropFromCache(string path)
+    {
+        using var handle = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+        RandomAccess.FlushToDisk(handle);
+        const int DontNeed = 4;
+        if (PosixFadvise(handle, 0, 0, DontNeed) != 0)
+            throw new InvalidOperationException("posix_fadvise failed.");
+    }
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int PosixFadvise(SafeHandle file, long offset, long length, int advice);
+
+    private static List<TensorInfo> Tensors(DType dtype, long bytes)
+    {
+        // The shape of BERT-base, repeated or cut to the size.
+        var tensors = new List<TensorInfo> { new("embeddings.word_embeddings.weight", dtype, [30522, 768]) };
+        for (var layer = 0; tensors.Sum(t => t.ByteLength) < bytes; layer++)
+        {
+            foreach (var (name, rows, columns) in new[] { ("attention.self.query", 768, 768), ("attention.self.key", 768, 768), ("attention.self.value", 768, 768), ("attention.output.dense", 768, 768), ("intermediate.dense", 3072, 768), ("output.dense", 768, 3072) })
+            {
+                tensors.Add(new TensorInfo(FormattableString.Invariant($"encoder.layer.{layer}.{name}.weight"), dtype, [rows, columns]));
+                tensors.Add(new TensorInfo(FormattableString.Invariant($"encoder.layer.{layer}.{name}.bias"), dtype, [rows]));
+            }
+        }
+
+        return tensors;
+    }
+
+    /// <summary>Weights calculated when they are read.</summary>
+    private sealed class RandomWeights(ulong seed, IReadOnlyList<TensorInfo> tensors) : ICheckpoint
+    {
+        public string Location => "random weights";
+
+        public IReadOnlyList<string> Files => [];
+
+        public IReadOnlyList<TensorInfo> Tensors => tensors;
+
+        public IReadOnlyDictionary<string, string> Metadata { get; } = new Dictionary<string, string>();
+
+        public bool TryGetTensor(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TensorInfo? tensor)
+        {
+            tensor = tensors.FirstOrDefault(t => t.Name == name);
+            return tensor is not null;
+        }
+
+        public void Read(TensorInfo tensor, long byteOffset, Span<byte> destination)
+        {
+            var key = RandomMask.TensorKey(seed, tensor.Name);
+            var words = MemoryMarshal.Cast<byte, ulong>(destination);
+            for (var i = 0; i < words.Length; i++)
+                words[i] = MaskKernels.Word(key, (ulong)((byteOffset / 8) + i)) & 0xBFFF_BFFF_BFFF_BFFF;
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}
