@@ -8,6 +8,7 @@ namespace FineMixing.Tests.Mixing;
 public class MergeReferenceTests
 {
     [Theory]
+    [InlineData("arcee_fusion")]
     [InlineData("breadcrumbs")]
     [InlineData("karcher")]
     [InlineData("linear")]
@@ -24,32 +25,12 @@ public class MergeReferenceTests
     [InlineData("ties-not-normalized")]
     public void Mix_ReferenceMerge_IsMet(string reference)
     {
-        var (expected, mixed, _) = Merge(reference);
+        var (expected, mixed) = Merge(reference);
         Assert.Equal(expected.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal), mixed.Tensors.Select(t => t.Name).Order(StringComparer.Ordinal));
         Assert.All(expected.Tensors, t => Assert.InRange(expected[t.Name].ToFloat32().Zip(mixed[t.Name].ToFloat32(), (x, y) => Math.Abs(x - y)).Max(), 0, 1e-6f));
     }
 
-    // The divergences are near 2e-5, and single precision knows them to a few parts in a thousand: it decides by its rounding which elements next to the threshold are taken over.
-    [Fact]
-    public void Mix_ArceeFusionReference_IsMetButForElementsAtTheThreshold()
-    {
-        var (expected, mixed, models) = Merge("arcee_fusion");
-        var differences = 0;
-        foreach (var info in expected.Tensors)
-        {
-            var (e, m, s, b) = (expected[info.Name].ToFloat32(), mixed[info.Name].ToFloat32(), models[0][info.Name].ToFloat32(), models[1][info.Name].ToFloat32());
-            for (var i = 0; i < e.Length; i++)
-            {
-                Assert.True(Math.Abs(e[i] - s[i]) <= 1e-6f || Math.Abs(e[i] - b[i]) <= 1e-6f);
-                Assert.True(m[i] == s[i] || m[i] == b[i]);
-                differences += Math.Abs(e[i] - m[i]) > 1e-6f ? 1 : 0;
-            }
-        }
-
-        Assert.InRange(differences, 0, 20);
-    }
-
-    private static (StateDict Expected, StateDict Mixed, StateDict[] Models) Merge(string reference)
+    private static (StateDict Expected, StateDict Mixed) Merge(string reference)
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(SharedData.Path("oracle", "merge", reference + ".json")));
         var configuration = json.RootElement;
@@ -71,7 +52,7 @@ public class MergeReferenceTests
         var mixed = WeightMixing.Mix(mixer, dicts[0], Load(baseName ?? "base"), new MixingOptions(), [.. dicts.Skip(1)]).Weights;
 
         using var expected = Checkpoint.Open(SharedData.Path("oracle", "merge", reference + ".safetensors"));
-        return (StateDict.Load(expected), mixed, [dicts[0], Load(baseName ?? "base")]);
+        return (StateDict.Load(expected), mixed);
 
         JsonElement? Common(string name) => common.ValueKind == JsonValueKind.Object && common.TryGetProperty(name, out var value) ? value : null;
 
