@@ -115,7 +115,9 @@ internal static class MixingBenchmark
             for (long start = 0; start < count; start += 1 << 20)
             {
                 var n = (int)Math.Min(1 << 20, count - start);
-                var (s, q, o) = (Floats(suspect, start, n), Floats(@base, start, n), Floats(output, start, n));
+                var s = Floats(suspect, start, n);
+                var q = Floats(@base, start, n);
+                var o = Floats(output, start, n);
                 for (var i = 0; i < n; i++)
                     o[i] = random.NextDouble() < 0.5 ? s[i] : q[i];
             }

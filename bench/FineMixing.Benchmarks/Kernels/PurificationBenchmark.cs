@@ -74,7 +74,8 @@ internal static class PurificationBenchmark
     // The fastest reading there is: wide loads into four independent sums.
     private static long Read(ReadOnlySpan<byte> x, ReadOnlySpan<byte> y)
     {
-        var (a, b) = (MemoryMarshal.Cast<byte, Vector<long>>(x), MemoryMarshal.Cast<byte, Vector<long>>(y));
+        var a = MemoryMarshal.Cast<byte, Vector<long>>(x);
+        var b = MemoryMarshal.Cast<byte, Vector<long>>(y);
         Vector<long> s0 = default, s1 = default, s2 = default, s3 = default;
         var i = 0;
         for (; i <= a.Length - 2; i += 2)
