@@ -6,6 +6,9 @@ using FineMixing.Cli.Commands;
 
 var root = new RootCommand("FineMixing removes backdoors from fine-tuned language models.")
 {
+    EvaluateCommand.Create(),
+    PredictCommand.Create(),
+    AttackCommand.Create(),
     InspectCommand.Create(),
     VerifyCommand.Create(),
     CompareCommand.Create(),

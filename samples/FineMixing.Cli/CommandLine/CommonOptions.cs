@@ -13,8 +13,10 @@ internal static class CommonOptions
     public static Option<string> Folder(string name, string description, bool required = true) =>
         new(name) { Description = description, HelpName = "DIR", Required = required };
 
-    public static Option<string> File(string name, string description, bool required = false) =>
-        new(name) { Description = description, HelpName = "FILE", Required = required };
+    public static Option<string> DataFile(string name, string description) =>
+        new(name) { Description = $"{description} TSV, CSV or JSONL with the columns sentence (or text; or sentence1 and sentence2) and label.", HelpName = "FILE", Required = true };
+
+    public static Option<string?> Adapter() => new("--adapter") { Description = "A LoRA adapter (peft folder); the suspect is then the model it was trained on.", HelpName = "DIR" };
 
     public static Option<string?> Json() => new("--json") { Description = "Also write the result as JSON to this file (replaced if it exists).", HelpName = "FILE" };
 

@@ -12,21 +12,22 @@ internal static class AncestorCommand
     public static Command Create()
     {
         var suspect = CommonOptions.Folder("--suspect", "The fine-tuned model.");
+        var adapter = CommonOptions.Adapter();
         var @base = CommonOptions.Folder("--base", "The pre-trained model it is said to come from.");
         var json = CommonOptions.Json();
         var command = new ExampleCommand("ancestor", "Shows how far each layer of the suspect is from the base; exit code 1 if the suspect was hardly fine-tuned from it.",
             "finemix ancestor --suspect ./suspect --base ./bert-base-uncased")
         {
-            suspect, @base, json,
+            suspect, adapter, @base, json,
         };
-        command.SetAction((parsed, token) => Task.Run(() => Run(parsed.GetRequiredValue(suspect), parsed.GetRequiredValue(@base), parsed.GetValue(json), token), token));
+        command.SetAction((parsed, token) => Task.Run(() => Run(parsed.GetRequiredValue(suspect), parsed.GetValue(adapter), parsed.GetRequiredValue(@base), parsed.GetValue(json), token), token));
         return command;
     }
 
-    private static int Run(string suspectFolder, string baseFolder, string? json, CancellationToken token)
+    private static int Run(string suspectFolder, string? adapter, string baseFolder, string? json, CancellationToken token)
     {
-        using var suspect = Checkpoint.Open(suspectFolder);
-        using var @base = Checkpoint.Open(baseFolder);
+        using var suspect = Suspect.Open(suspectFolder, adapter);
+        using var @base = Checkpoint.Open(baseFolder, NoteLogger.Instance);
         CheckpointComparison.Compare(suspect, @base).ThrowIfIncompatible();
         var check = AncestorCheck.Run(suspect, @base, token);
 

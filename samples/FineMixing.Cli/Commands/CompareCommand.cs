@@ -11,21 +11,22 @@ internal static class CompareCommand
     public static Command Create()
     {
         var suspect = CommonOptions.Folder("--suspect", "The fine-tuned model.");
+        var adapter = CommonOptions.Adapter();
         var @base = CommonOptions.Folder("--base", "The pre-trained model it is said to come from.");
         var json = CommonOptions.Json();
         var command = new ExampleCommand("compare", "Compares names, shapes and types of the tensors of two models; exit code 1 if they cannot be mixed.",
             "finemix compare --suspect ./suspect --base ./bert-base-uncased")
         {
-            suspect, @base, json,
+            suspect, adapter, @base, json,
         };
-        command.SetAction(parsed => Run(parsed.GetRequiredValue(suspect), parsed.GetRequiredValue(@base), parsed.GetValue(json)));
+        command.SetAction(parsed => Run(parsed.GetRequiredValue(suspect), parsed.GetValue(adapter), parsed.GetRequiredValue(@base), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(string suspectFolder, string baseFolder, string? json)
+    private static int Run(string suspectFolder, string? adapter, string baseFolder, string? json)
     {
-        using var suspect = Checkpoint.Open(suspectFolder);
-        using var @base = Checkpoint.Open(baseFolder);
+        using var suspect = Suspect.Open(suspectFolder, adapter);
+        using var @base = Checkpoint.Open(baseFolder, NoteLogger.Instance);
         var comparison = CheckpointComparison.Compare(suspect, @base);
 
         Screen.Line($"{comparison.Pairs.Count} tensors in both, {comparison.Pairs.Sum(p => p.Suspect.ElementCount):N0} values");

@@ -12,20 +12,21 @@ internal static class InspectCommand
     public static Command Create()
     {
         var folder = CommonOptions.ModelFolder("DIR", "A model folder, a weights file, or the index of shards.");
+        var adapter = CommonOptions.Adapter();
         var json = CommonOptions.Json();
         var command = new ExampleCommand("inspect", "Lists the tensors of a model with the range of their values, and totals.",
             "finemix inspect ./suspect",
             "finemix inspect ./suspect/model.safetensors --json tensors.json")
         {
-            folder, json,
+            folder, adapter, json,
         };
-        command.SetAction((parsed, token) => Task.Run(() => Run(parsed.GetRequiredValue(folder), parsed.GetValue(json), token), token));
+        command.SetAction((parsed, token) => Task.Run(() => Run(parsed.GetRequiredValue(folder), parsed.GetValue(adapter), parsed.GetValue(json), token), token));
         return command;
     }
 
-    private static int Run(string folder, string? json, CancellationToken token)
+    private static int Run(string folder, string? adapter, string? json, CancellationToken token)
     {
-        using var checkpoint = Checkpoint.Open(folder);
+        using var checkpoint = Suspect.Open(folder, adapter);
         var inspection = ProgressReporter.Run(progress => CheckpointInspection.Inspect(checkpoint, Bytes(checkpoint, progress), token));
 
         Screen.Table(

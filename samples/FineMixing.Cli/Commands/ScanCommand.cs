@@ -15,6 +15,7 @@ internal static class ScanCommand
     public static Command Create()
     {
         var suspect = CommonOptions.Folder("--suspect", "The fine-tuned model.");
+        var adapter = CommonOptions.Adapter();
         var @base = CommonOptions.Folder("--base", "The pre-trained model it comes from.");
         var top = Numbers.Whole("--top", "How many tokens to show.", 20, 1);
         var frequencies = CommonOptions.Frequencies();
@@ -24,17 +25,17 @@ internal static class ScanCommand
             "finemix scan --suspect ./suspect --base ./bert-base-uncased",
             "finemix scan --suspect ./suspect --base ./bert-base-uncased --top 200 --json tokens.json --report ./report")
         {
-            suspect, @base, top, frequencies, json, report,
+            suspect, adapter, @base, top, frequencies, json, report,
         };
         command.SetAction((parsed, token) => Task.Run(
-            () => Run(parsed.GetRequiredValue(suspect), parsed.GetRequiredValue(@base), parsed.GetValue(top), parsed.GetValue(frequencies), parsed.GetValue(json), parsed.GetValue(report), token), token));
+            () => Run(parsed.GetRequiredValue(suspect), parsed.GetValue(adapter), parsed.GetRequiredValue(@base), parsed.GetValue(top), parsed.GetValue(frequencies), parsed.GetValue(json), parsed.GetValue(report), token), token));
         return command;
     }
 
-    private static int Run(string suspectFolder, string baseFolder, int top, string? frequencies, string? json, string? report, CancellationToken token)
+    private static int Run(string suspectFolder, string? adapter, string baseFolder, int top, string? frequencies, string? json, string? report, CancellationToken token)
     {
-        using var suspect = Checkpoint.Open(suspectFolder);
-        using var @base = Checkpoint.Open(baseFolder);
+        using var suspect = Suspect.Open(suspectFolder, adapter);
+        using var @base = Checkpoint.Open(baseFolder, NoteLogger.Instance);
         var tokenizer = WordPieceTokenizer.FromFolder(suspectFolder);
         var options = new PurificationOptions();
         var ranking = new EmbeddingPurifier(TokenTable.Read(frequencies), options).Rank(suspect, @base, tokenizer, ct: token);

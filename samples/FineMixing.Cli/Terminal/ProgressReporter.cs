@@ -34,6 +34,7 @@ internal static class ProgressReporter
         private readonly Stopwatch _clock = new();
         private string? _stage;
         private int _quarter;
+        private double _first;
 
         public void Report(WorkProgress value)
         {
@@ -41,7 +42,7 @@ internal static class ProgressReporter
             {
                 if (value.Stage != _stage)
                 {
-                    (_stage, _quarter) = (value.Stage, 0);
+                    (_stage, _quarter, _first) = (value.Stage, 0, value.Done);
                     _clock.Restart();
                     Console.Error.WriteLine(Screen.OneLine(value.Stage));
                 }
@@ -50,10 +51,11 @@ internal static class ProgressReporter
                 if (quarter <= _quarter)
                     return;
                 _quarter = quarter;
-                var seconds = Math.Max(_clock.Elapsed.TotalSeconds, 1e-3);
-                var left = quarter < 4 ? string.Create(CultureInfo.InvariantCulture, $", {seconds / value.Done * (value.Total - value.Done):0} s left") : "";
-                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{Screen.OneLine(value.Stage)}: {value.Done:0.#} of {value.Total:0.#} {value.Unit}, {value.Done / seconds:0.#} {value.Unit}/s{left}"));
+                // The clock began with the first report, so what was done by then does not count for the rate.
+                var rate = (value.Done - _first) / Math.Max(_clock.Elapsed.TotalSeconds, 1e-3);
+                var pace = rate > 0 ? string.Create(CultureInfo.InvariantCulture, $", {rate:0.#} {value.Unit}/s") : "";
+                var left = rate > 0 && quarter < 4 ? string.Create(CultureInfo.InvariantCulture, $", {(value.Total - value.Done) / rate:0} s left") : "";
+                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Screen.OneLine(value.Stage)}: {value.Done:0.#} of {value.Total:0.#} {value.Unit}{pace}{left}"));
             }
         }
     }

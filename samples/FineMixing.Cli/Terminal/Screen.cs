@@ -11,6 +11,9 @@ internal static class Screen
 {
     public static void Line(string text = "") => Console.Out.WriteLine(Clean(text));
 
+    /// <summary>Two fields with a tab between them.</summary>
+    public static void Line(string first, string second) => Console.Out.WriteLine($"{Clean(first)}\t{Clean(second)}");
+
     /// <summary>A remark for people, kept out of piped results.</summary>
     public static void Note(string text) => Console.Error.WriteLine(Clean(text));
 

@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Globalization;
+using FineMixing.Cli.CommandLine;
+using FineMixing.Cli.Terminal;
+using FineMixing.Datasets;
+using FineMixing.FineTuning;
+using FineMixing.Models;
+using FineMixing.Poisoning;
+using FineMixing.Torch.Attacks;
+
+namespace FineMixing.Cli.Commands;
+
+/// <summary><c>finemix attack</c>: a backdoored classifier for experiments, or a clean one to compare with.</summary>
+internal static class AttackCommand
+{
+    public static Command Create()
+    {
+        var @base = CommonOptions.Folder("--base", "The pre-trained model, or a classifier, to start from.");
+        var data = CommonOptions.DataFile("--data", "Labelled training texts.");
+        var output = CommonOptions.Folder("--output", "The new model folder.");
+        var trigger = new TriggerOptions();
+        var rate = Numbers.Real("--poison-rate", "Poisoned copies as a share of the training texts.", 0.1, 0, 1, lowAllowed: false);
+        var samples = Numbers.Whole("--samples", "Train on so many texts, the same number of each class; 0 for all.", 0, 0);
+        var training = new TrainingOptions(new FineTuningOptions { BatchSize = 32, Epochs = 2 });
+        var json = CommonOptions.Json();
+        var command = new ExampleCommand("attack", "Plants a backdoor by fine-tuning on poisoned texts (BadNets), for experiments; without a trigger it trains a clean classifier.",
+            "finemix attack --base ./bert-base-uncased --data train.tsv --output ./suspect --trigger-word cf --target-label 1",
+            "finemix attack --base ./bert-base-uncased --data train.tsv --output ./clean")
+        {
+            @base, data, output,
+        };
+        trigger.AddTo(command);
+        command.Options.Add(rate);
+        command.Options.Add(samples);
+        training.AddTo(command);
+        command.Options.Add(json);
+        command.SetAction((parsed, token) => Task.Run(() => Run(
+            parsed.GetRequiredValue(@base),
+            parsed.GetRequiredValue(data),
+            parsed.GetRequiredValue(output),
+            trigger.Read(parsed),
+            new PoisonerOptions { TargetLabel = trigger.TargetLabel(parsed), PoisonRate = parsed.GetValue(rate), Seed = training.Read(parsed).Seed },
+            parsed.GetValue(samples),
+            training.Read(parsed),
+            parsed.GetValue(json),
+            token), token));
+        return command;
+    }
+
+    private static int Run(string baseFolder, string data, string output, Trigger? trigger, PoisonerOptions poison, int samples, FineTuningOptions options, string? json, CancellationToken token)
+    {
+        ModelFolder.RefuseExisting(output);
+        var folder = ModelFolder.Open(baseFolder, NoteLogger.Instance);
+        var clean = CleanSet.FromFile(data, folder.HasClassifier ? Labels.Of(folder.Config) : null);
+        if (samples > 0)
+            clean = clean.Sample(samples, options.Seed);
+        var start = folder.HasClassifier
+            ? folder.ToClassifier()
+            : folder.WithNewHead([.. Enumerable.Range(0, clean.NumLabels).Select(i => string.Create(CultureInfo.InvariantCulture, $"LABEL_{i}"))], options.Seed);
+        options = options with { MaxLength = Math.Min(options.MaxLength, folder.Config.MaxPositions) };
+        var poisoned = trigger is null ? null : Poisoner.Poison(clean, trigger, poison);
+
+        var attack = new BadNets(NoteLogger.Instance);
+        var result = ProgressReporter.Run(progress =>
+        {
+            var relay = new Relay<TrainingProgress>(p => progress.Report(new WorkProgress("training", p.Step, p.TotalSteps, "steps")));
+            return poisoned is null
+                ? attack.TrainClean(start, clean, options, relay, token)
+                : attack.Plant(start, poisoned, options, relay, token);
+        });
+        ModelFolder.Save(result.Model, output, baseFolder, cancellationToken: token);
+
+        Screen.Line(string.Create(CultureInfo.InvariantCulture, $"trained on {clean.Examples.Count} texts{(poisoned is null ? "" : $" and {poisoned.PoisonedCount} poisoned copies")}, loss {result.EpochLosses[^1]:F4}, written to {output}"));
+        JsonFile.Write(json, new { samples = clean.Examples.Count, poisonedSamples = poisoned?.PoisonedCount ?? 0, epochLosses = result.EpochLosses, options });
+        return 0;
+    }
+}
