@@ -6,6 +6,8 @@ using FineMixing.Cli.Commands;
 
 var root = new RootCommand("FineMixing removes backdoors from fine-tuned language models.")
 {
+    DefendCommand.Create(),
+    ScanCommand.Create(),
     EvaluateCommand.Create(),
     PredictCommand.Create(),
     AttackCommand.Create(),
@@ -13,7 +15,6 @@ var root = new RootCommand("FineMixing removes backdoors from fine-tuned languag
     VerifyCommand.Create(),
     CompareCommand.Create(),
     AncestorCommand.Create(),
-    ScanCommand.Create(),
 };
 root.Options.Add(CommonOptions.Verbose);
 root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FineMixing.Mixing;
 
 namespace FineMixing.Cli.CommandLine;
 
@@ -22,6 +23,30 @@ internal static class CommonOptions
 
     public static Option<string?> Frequencies() =>
         new("--frequencies") { Description = "JSON object of word pieces and their counts in a clean corpus, instead of the table that comes with the library.", HelpName = "FILE" };
+
+    public static Option<bool> Force() => new("--force") { Description = "Go on although the base does not look like what the suspect was fine-tuned from." };
+
+    public static Option<string> Schedule()
+    {
+        var option = new Option<string>("--schedule")
+        {
+            Description = "How the ratio varies over the layers: uniform, reset-top:N, falling, falling-steep, or patterns such as \"encoder.layer.[3-5].*=0;*=0.8\".",
+            HelpName = "NAME",
+            DefaultValueFactory = _ => "uniform",
+        };
+        option.Validators.Add(result =>
+        {
+            try
+            {
+                RatioSchedule.Parse(result.GetValueOrDefault<string>() ?? "");
+            }
+            catch (ArgumentException error)
+            {
+                result.AddError($"--schedule: {error.Message}");
+            }
+        });
+        return option;
+    }
 
     public static Option<string?> Report() => new("--report") { Description = "Also write an HTML page and its charts into this folder (files of an earlier report are never replaced).", HelpName = "DIR" };
 

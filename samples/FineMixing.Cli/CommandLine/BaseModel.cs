@@ -1,0 +1,39 @@
+using System.Globalization;
+using FineMixing.Checkpoints;
+using FineMixing.Tokenization;
+
+namespace FineMixing.Cli.CommandLine;
+
+/// <summary>Is the base what the suspect was fine-tuned from? Asked before anything is mixed.</summary>
+internal static class BaseModel
+{
+    /// <param name="force">Go on although the weights look unrelated. Other shapes or another vocabulary are refused all the same.</param>
+    public static void Check(string suspectFolder, ICheckpoint suspect, string baseFolder, ICheckpoint @base, bool force, CancellationToken token)
+    {
+        CheckpointComparison.Compare(suspect, @base).ThrowIfIncompatible();
+        CheckVocabulary(suspectFolder, baseFolder);
+        var check = AncestorCheck.Run(suspect, @base, token);
+        if (!check.IsPlausible && !force)
+        {
+            throw new CommandFailedException(string.Create(CultureInfo.InvariantCulture,
+                $"'{baseFolder}' is hardly what the suspect was fine-tuned from: the median cosine of the layers is {check.MedianCosine:F3}, at least {AncestorCheck.PlausibleCosine} is expected ('finemix ancestor' shows each layer; --force mixes all the same)."));
+        }
+    }
+
+    private static void CheckVocabulary(string suspectFolder, string baseFolder)
+    {
+        if (!HasVocabulary(suspectFolder) || !HasVocabulary(baseFolder))
+            return;
+        var suspect = WordPieceTokenizer.FromFolder(suspectFolder);
+        var @base = WordPieceTokenizer.FromFolder(baseFolder);
+        if (suspect.VocabularySize != @base.VocabularySize)
+            throw new CommandFailedException($"The vocabularies differ: the suspect has {suspect.VocabularySize} tokens, the base {@base.VocabularySize}.");
+        var different = Enumerable.Range(0, suspect.VocabularySize).Where(id => suspect.TokenOf(id) != @base.TokenOf(id)).ToArray();
+        if (different.Length > 0)
+        {
+            throw new CommandFailedException($"The vocabularies differ in {different.Length} tokens: {string.Join(", ", different.Take(5).Select(id => $"{id} is '{suspect.TokenOf(id)}' in the suspect, '{@base.TokenOf(id)}' in the base"))}{(different.Length > 5 ? ", ..." : "")}.");
+        }
+    }
+
+    private static bool HasVocabulary(string folder) => File.Exists(Path.Combine(folder, "vocab.txt")) || File.Exists(Path.Combine(folder, "tokenizer.json"));
+}

@@ -1,0 +1,201 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using System.Globalization;
+using FineMixing.Checkpoints;
+using FineMixing.Cli.CommandLine;
+using FineMixing.Cli.Reporting;
+using FineMixing.Cli.Terminal;
+using FineMixing.Datasets;
+using FineMixing.FineTuning;
+using FineMixing.Mixing;
+using FineMixing.Models;
+using FineMixing.Pipelines;
+using FineMixing.Provenance;
+using FineMixing.Purification;
+using FineMixing.Torch.Evaluation;
+using FineMixing.Torch.FineTuning;
+
+namespace FineMixing.Cli.Commands;
+
+/// <summary><c>finemix defend</c>: a cleaned model from a suspect, its base and a few clean samples.</summary>
+internal static class DefendCommand
+{
+    public static Command Create()
+    {
+        var defaults = new DefenceOptions();
+        var suspect = CommonOptions.Folder("--suspect", "The classifier that may carry a backdoor.");
+        var adapter = CommonOptions.Adapter();
+        var @base = CommonOptions.Folder("--base", "The pre-trained model it was fine-tuned from.");
+        var clean = CommonOptions.DataFile("--clean", "Labelled texts that are known to be clean.");
+        var output = CommonOptions.Folder("--output", "The new model folder.");
+        var method = CommonOptions.OneOf("--method", "The defence", defaults.Method.Name(), [.. DefenceMethods.Names]);
+        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts.", defaults.ReserveRatio);
+        var schedule = CommonOptions.Schedule();
+        var purify = Numbers.Whole("--purify-top-k", "Embedding rows that E-PUR resets first; 0 for none.", defaults.PurifyTopK, 0);
+        var samples = Numbers.Whole("--samples", "Clean texts drawn from the file, the same number of each class; 0 for all.", defaults.Samples, 0);
+        var training = new TrainingOptions(defaults.FineTuning);
+        var frequencies = CommonOptions.Frequencies();
+        var force = CommonOptions.Force();
+        var json = CommonOptions.Json();
+        var report = CommonOptions.Report();
+        var command = new ExampleCommand("defend", "Removes a backdoor: E-PUR, mixing with the pre-trained weights, fine-tuning on a few clean texts.",
+            "finemix defend --suspect ./suspect --base ./bert-base-uncased --clean clean.tsv --output ./cleaned",
+            "finemix defend --suspect ./suspect --base ./bert-base-uncased --clean clean.tsv --output ./cleaned --method fine-mixing --reserve-ratio 0.3 --report ./report")
+        {
+            suspect, adapter, @base, clean, output, method, ratio, schedule, purify, samples,
+        };
+        training.AddTo(command);
+        foreach (var option in (Option[])[frequencies, force, json, report])
+            command.Options.Add(option);
+        command.SetAction((parsed, token) =>
+        {
+            var request = new Request
+            {
+                Suspect = parsed.GetRequiredValue(suspect),
+                Adapter = parsed.GetValue(adapter),
+                Base = parsed.GetRequiredValue(@base),
+                Clean = parsed.GetRequiredValue(clean),
+                Output = parsed.GetRequiredValue(output),
+                Options = defaults with
+                {
+                    Method = DefenceMethods.Parse(parsed.GetValue(method)!),
+                    ReserveRatio = parsed.GetValue(ratio),
+                    Schedule = RatioSchedule.Parse(parsed.GetValue(schedule)!),
+                    PurifyTopK = parsed.GetValue(purify),
+                    Samples = parsed.GetValue(samples),
+                    FineTuning = training.Read(parsed),
+                    Seed = training.Read(parsed).Seed,
+                },
+                Frequencies = parsed.GetValue(frequencies),
+                Force = parsed.GetValue(force),
+                Json = parsed.GetValue(json),
+                Report = parsed.GetValue(report),
+            };
+            return Task.Run(() => Run(request, token), token);
+        });
+        return command;
+    }
+
+    private static int Run(Request request, CancellationToken token)
+    {
+        ModelFolder.RefuseExisting(request.Output);
+        using var checkpoint = Suspect.Open(request.Suspect, request.Adapter);
+        using var baseCheckpoint = Checkpoint.Open(request.Base, NoteLogger.Instance);
+        BaseModel.Check(request.Suspect, checkpoint, request.Base, baseCheckpoint, request.Force, token);
+        var suspectFolder = ModelFolder.Open(request.Suspect, NoteLogger.Instance, request.Adapter is null ? null : Suspect.Open(request.Suspect, request.Adapter));
+        var suspect = suspectFolder.ToClassifier();
+        var @base = ModelFolder.Open(request.Base, NoteLogger.Instance).Weights;
+        var clean = CleanSet.FromFile(request.Clean, Labels.Of(suspect.Config));
+        var options = request.Options with
+        {
+            FineTuning = request.Options.FineTuning with { MaxLength = Math.Min(request.Options.FineTuning.MaxLength, suspect.Config.MaxPositions) },
+        };
+        if (options.Samples > clean.Examples.Count)
+            Screen.Note(string.Create(CultureInfo.InvariantCulture, $"'{request.Clean}' has {clean.Examples.Count} texts, fewer than {options.Samples}: all are used."));
+
+        var frequencies = TokenTable.Read(request.Frequencies);
+        var tuner = new TorchFineTuner(NoteLogger.Instance);
+        var pipeline = new DefencePipeline(tuner, tuner, new TorchPredictor(NoteLogger.Instance), frequencies);
+        var result = ProgressReporter.Run(progress => pipeline.Run(
+            suspect, @base, clean, options, new Relay<DefenceProgress>(p => progress.Report(new WorkProgress(p.Stage, p.Done, p.Total, "steps"))), token));
+
+        var manifest = Manifest(request, result, checkpoint, baseCheckpoint, token);
+        ModelFolder.Save(result.Model, request.Output, request.Suspect, suspectFolder.DType, manifest.ToMetadata(), cancellationToken: token);
+        ManifestFile.Write(request.Output, manifest, token);
+        Show(request, result);
+        if (request.Report is { } report)
+        {
+            var ranking = new EmbeddingPurifier(frequencies).Rank(suspect.Weights, @base, suspect.Tokenizer, ct: token);
+            DefenceReport.Build(result, ranking, manifest).Save(report);
+            Screen.Note($"The report is in {Path.Combine(report, Reports.Report.PageName)}.");
+        }
+
+        return 0;
+    }
+
+    private static void Show(Request request, DefenceResult result)
+    {
+        if (result.Search is { } search)
+        {
+            Screen.Table(
+                [new("reserve ratio", true), new("held-out accuracy", true), new("")],
+                [.. search.Table.Select(r => (IReadOnlyList<string>)[r.Ratio.ToString("0.##", CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"{r.Accuracy * 100:F1}% ({r.Correct} of {r.Samples})"), r.Chosen ? "chosen" : ""])]);
+            Screen.Line(string.Create(CultureInfo.InvariantCulture, $"the suspect has {search.SuspectAccuracy * 100:F1}% on the same texts; up to {search.Tolerance * 100:F0} points less are accepted"));
+            if (!search.WithinTolerance)
+                Screen.Line("warning: no ratio kept the accuracy; the most accurate one was taken");
+        }
+
+        if (result.ResetTokens.Count > 0)
+            Screen.Line($"E-PUR reset {result.ResetTokens.Count} embedding rows, first: {string.Join(' ', result.ResetTokens.Take(10).Select(t => t.Token))}");
+        var ratio = result.ReserveRatio is { } used ? string.Create(CultureInfo.InvariantCulture, $", reserve ratio {used:0.##}") : "";
+        Screen.Line($"{result.Options.Method.Title()}{ratio}, {result.Samples} clean texts: written to {request.Output}");
+        JsonFile.Write(request.Json, new
+        {
+            method = result.Options.Method.Name(),
+            reserveRatio = result.ReserveRatio,
+            search = result.Search,
+            resetTokens = result.ResetTokens,
+            samples = result.Samples,
+            samplesSha256 = result.SamplesSha256,
+            epochLosses = result.EpochLosses,
+            seed = result.Options.Seed,
+            libraryVersion = ProvenanceManifest.CurrentLibraryVersion,
+        });
+    }
+
+    private static ProvenanceManifest Manifest(Request request, DefenceResult result, ICheckpoint suspect, ICheckpoint @base, CancellationToken token)
+    {
+        var options = result.Options;
+        var training = options.FineTuning;
+        var text = new Dictionary<string, string>
+        {
+            ["batch-size"] = Text(training.BatchSize),
+            ["epochs"] = Text(training.Epochs),
+            ["learning-rate"] = Text(training.LearningRate),
+            ["max-length"] = Text(training.MaxLength),
+            ["purify-top-k"] = Text(options.PurifyTopK),
+            ["samples"] = Text(result.Samples),
+            ["samples-sha256"] = result.SamplesSha256,
+            ["schedule"] = options.Schedule.ToString(),
+            ["reserve-ratio"] = options.ReserveRatio is { } given ? Text(given) : "auto",
+        };
+        if (request.Frequencies is { } file)
+            text["frequencies-sha256"] = HashedFile.Of(file, token).Sha256;
+        return new ProvenanceManifest
+        {
+            Method = options.Method.Name(),
+            Options = text.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Seed = options.Seed,
+            Inputs = [ProvenanceInput.Of("suspect", suspect, token), ProvenanceInput.Of("base", @base, token)],
+            Tensors = [.. result.MixedTensors.Select(t => new TensorProvenance(t.Name, t.Action == TensorAction.Mixed ? options.Method.Name() : JsonName(t.Action), t.Elements, ReserveRatio: t.Ratio))],
+        };
+    }
+
+    private static string JsonName(TensorAction action) => action.ToString().ToLowerInvariant();
+
+    private static string Text<T>(T value)
+        where T : IFormattable => value.ToString(null, CultureInfo.InvariantCulture);
+
+    private sealed record Request
+    {
+        public required string Suspect { get; init; }
+
+        public required string? Adapter { get; init; }
+
+        public required string Base { get; init; }
+
+        public required string Clean { get; init; }
+
+        public required string Output { get; init; }
+
+        public required DefenceOptions Options { get; init; }
+
+        public required string? Frequencies { get; init; }
+
+        public required bool Force { get; init; }
+
+        public required string? Json { get; init; }
+
+        public required string? Report { get; init; }
+    }
+}
