@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using FineMixing.Mixing;
 using FineMixing.Pipelines;
 using FineMixing.Provenance;
 using FineMixing.Purification;
@@ -75,9 +76,9 @@ internal static class DefenceReport
     /// <summary>The ratio of each layer, where a schedule makes them differ.</summary>
     private static void AddLayers(ReportBuilder builder, DefenceResult result)
     {
-        var layers = result.MixedTensors.Where(t => t.Ratio is not null)
+        var layers = result.MixedTensors.Where(t => t.BaseName is not null)
             .GroupBy(t => LayerOf(t.Name))
-            .Select(g => (Name: g.Key, Ratio: g.Sum(t => t.Ratio!.Value * t.Elements) / Math.Max(1, g.Sum(t => t.Elements))))
+            .Select(g => (Name: g.Key, Ratio: g.Sum(t => (t.Ratio ?? (t.Action == TensorAction.Suspect ? 1 : 0)) * t.Elements) / Math.Max(1, g.Sum(t => t.Elements))))
             .ToImmutableArray();
         if (layers.Select(l => l.Ratio).Distinct().Count() < 2)
             return;

@@ -8,6 +8,12 @@ public class ExitCodeTests
     [InlineData("'DIR'", "inspect")]
     [InlineData("--base", "compare --suspect a")]
     [InlineData("'--nonsense'", "inspect a --nonsense")]
+    [InlineData("--reserve-ratio is '1.5'", "defend --suspect a --base b --clean c --output d --reserve-ratio 1.5")]
+    [InlineData("--schedule", "defend --suspect a --base b --clean c --output d --schedule upwards")]
+    [InlineData("--method is 'magic'", "defend --suspect a --base b --clean c --output d --method magic")]
+    [InlineData("--learning-rate is '0'", "attack --base b --data c --output d --learning-rate 0")]
+    [InlineData("--device is 'gpu'", "predict --model a --device gpu")]
+    [InlineData("exclude each other", "evaluate --model a --data b --trigger-word x --trigger-sentence y")]
     public void Run_WrongUsage_ExitsWithTwoAndNamesTheOption(string expected, string arguments)
     {
         var result = Finemix.Run(arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries));
@@ -42,6 +48,9 @@ public class ExitCodeTests
     [InlineData("ancestor")]
     [InlineData("verify")]
     [InlineData("scan")]
+    [InlineData("defend")]
+    [InlineData("evaluate")]
+    [InlineData("attack")]
     public void Run_Help_ShowsOptionsAndExamples(string command)
     {
         var result = Finemix.Run(command, "--help");
