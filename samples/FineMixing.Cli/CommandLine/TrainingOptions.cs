@@ -13,10 +13,11 @@ internal sealed class TrainingOptions(FineTuningOptions defaults)
     private readonly Option<int> _maxLength = Numbers.Whole("--max-length", "The longest input in tokens; longer ones are cut.", defaults.MaxLength, 8, 1_000_000);
     private readonly Option<ulong> _seed = CommonOptions.Seed("everything random");
     private readonly Option<string> _device = CommonOptions.Device();
+    private readonly Option<int> _threads = Numbers.Whole("--threads", "CPU threads; 0 for all.", defaults.Threads, 0, 1024);
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_epochs, _learningRate, _batchSize, _maxLength, _seed, _device])
+        foreach (var option in (Option[])[_epochs, _learningRate, _batchSize, _maxLength, _seed, _device, _threads])
             command.Options.Add(option);
     }
 
@@ -28,5 +29,6 @@ internal sealed class TrainingOptions(FineTuningOptions defaults)
         MaxLength = parsed.GetValue(_maxLength),
         Seed = parsed.GetValue(_seed),
         Device = parsed.GetValue(_device)!,
+        Threads = parsed.GetValue(_threads),
     };
 }

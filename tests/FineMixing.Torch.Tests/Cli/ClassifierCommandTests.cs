@@ -16,9 +16,9 @@ public sealed class ClassifierCommandTests : IDisposable
         var data = TinyModel.WriteData(InFolder("data.tsv"));
         var (suspect, cleaned, report) = (InFolder("suspect"), InFolder("cleaned"), InFolder("report"));
 
-        Succeed("attack", "--base", @base, "--data", data, "--output", suspect, "--trigger-word", "cf", "--poison-rate", "0.5", "--epochs", "20", "--learning-rate", "0.01", "--batch-size", "8");
+        Succeed("attack", "--base", @base, "--data", data, "--output", suspect, "--trigger-word", "cf", "--poison-rate", "0.5", "--epochs", "20", "--threads", "1", "--learning-rate", "0.01", "--batch-size", "8");
         Succeed("evaluate", "--model", suspect, "--data", data, "--trigger-word", "cf", "--json", InFolder("before.json"));
-        Succeed("defend", "--suspect", suspect, "--base", @base, "--clean", data, "--output", cleaned, "--reserve-ratio", "0.5", "--samples", "8", "--purify-top-k", "2", "--epochs", "2", "--force", "--report", report, "--json", InFolder("defend.json"));
+        Succeed("defend", "--suspect", suspect, "--base", @base, "--clean", data, "--output", cleaned, "--reserve-ratio", "0.5", "--samples", "8", "--purify-top-k", "2", "--epochs", "2", "--threads", "1", "--force", "--report", report, "--json", InFolder("defend.json"));
         Succeed("verify", cleaned);
         var predicted = Finemix.Run(["predict", "--model", cleaned], "the good film\nthe bad film\n", null);
 
@@ -40,7 +40,7 @@ public sealed class ClassifierCommandTests : IDisposable
     {
         var suspect = InFolder("suspect");
         var data = TinyModel.WriteData(InFolder("data.tsv"));
-        Succeed("attack", "--base", TinyModel.WriteEncoder(InFolder("base")), "--data", data, "--output", suspect, "--epochs", "1");
+        Succeed("attack", "--base", TinyModel.WriteEncoder(InFolder("base")), "--data", data, "--output", suspect, "--epochs", "1", "--threads", "1");
 
         var result = Finemix.Run("defend", "--suspect", suspect, "--base", TinyModel.WriteEncoder(InFolder("other"), seed: 2), "--clean", data, "--output", InFolder("cleaned"));
 
@@ -54,7 +54,7 @@ public sealed class ClassifierCommandTests : IDisposable
     {
         var @base = TinyModel.WriteEncoder(InFolder("base"));
         var data = TinyModel.WriteData(InFolder("data.tsv"));
-        Succeed("attack", "--base", @base, "--data", data, "--output", InFolder("suspect"), "--epochs", "1");
+        Succeed("attack", "--base", @base, "--data", data, "--output", InFolder("suspect"), "--epochs", "1", "--threads", "1");
         File.WriteAllText(InFolder("one.tsv"), "sentence\tlabel\ngood\t1\nfine\t1\n");
 
         var result = Finemix.Run("defend", "--suspect", InFolder("suspect"), "--base", @base, "--clean", InFolder("one.tsv"), "--output", InFolder("cleaned"));
