@@ -10,6 +10,7 @@ public partial class DocumentationTests
     [InlineData("README.md")]
     [InlineData("docs/reports.md")]
     [InlineData("docs/data.md")]
+    [InlineData("docs/checkpoints.md")]
     public void CodeBlock_OfAPage_IsTheCompiledCode(string page)
     {
         var source = File.ReadAllText(Path.Combine(Root, "tests/FineMixing.Core.Tests/Docs/DocumentedCode.cs"));
@@ -32,6 +33,9 @@ public partial class DocumentationTests
             }
         }
     }
+
+    /// <summary>A file of the repository.</summary>
+    internal static string PathOf(string file) => Path.Combine(Root, file);
 
     private static string WithoutIndent(string code) => string.Join('\n', code.Split('\n').Select(l => l.StartsWith("        ", StringComparison.Ordinal) ? l[8..] : l));
 

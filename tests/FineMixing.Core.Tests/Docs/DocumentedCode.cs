@@ -2,6 +2,7 @@
 #pragma warning disable IDE0005, CA1303
 
 using FineMixing.Checkpoints;
+using FineMixing.Checkpoints.Adapters;
 using FineMixing.Datasets;
 using FineMixing.Poisoning;
 using FineMixing.Reports;
@@ -62,6 +63,26 @@ internal static class DocumentedCode
         var test = TestSet.FromFile("test.tsv", new DataFileOptions { NumLabels = 2 });
         var triggered = TriggeredTestSet.Create(test, trigger, targetLabel: 1, seed: 1);
         Console.WriteLine($"{poisoned.PoisonedCount} of {poisoned.Count} training samples and {triggered.WithTrigger.Count} test samples have the trigger");
+        #endregion
+    }
+
+    public static void Checkpoints()
+    {
+        #region docs/checkpoints.md
+        // A folder or a file: safetensors or PyTorch, single or sharded. Nothing in it is executed.
+        using var pretrained = Checkpoint.Open("bert-base-uncased");
+
+        // The same with a LoRA adapter merged in. Nothing is worked out until it is read, and then only what is read.
+        using var suspect = LoraCheckpoint.Open(Checkpoint.Open("bert-base-uncased"), "downloaded-adapter");
+
+        foreach (var tensor in suspect.Tensors)
+        {
+            var bytes = new byte[Math.Min(tensor.ByteLength, 1 << 20)];
+            suspect.Read(tensor, byteOffset: 0, bytes);
+        }
+
+        // Shards of at most 2 GB and an index, as Hugging Face transformers reads them.
+        CheckpointWriter.Write(suspect, "merged", new CheckpointWriterOptions { MaxShardBytes = 2_000_000_000, CopyOtherFilesFrom = "bert-base-uncased" });
         #endregion
     }
 }
