@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using FineMixing.Distillation;
 using FineMixing.Mixing;
 using FineMixing.Pipelines;
 using FineMixing.Purification;
@@ -14,6 +15,13 @@ internal static class Grid
     /// <summary>One defence by its text: METHOD[:RATIO|auto][:SCHEDULE][+epur], for example <c>fine-mixing:0.3+epur</c>, <c>distillation:0.8:reset-top:5+epur</c>, or <c>default</c>.</summary>
     public static DefenceOptions Parse(string text)
     {
+        // What follows @ changes the distillation: texts, epochs, lr, t (temperature), random, neighbours, crossovers.
+        if (text.Split('@') is [var defence, var changes])
+        {
+            var parsed = Parse(defence);
+            return parsed with { Distillation = changes.Split(',').Aggregate(parsed.Distillation ?? DistillationOptions.ForSentences, Change) };
+        }
+
         if (text == "default")
             return DefenceDefaults.Options;
         var purify = text.EndsWith("+epur", StringComparison.Ordinal);
@@ -24,6 +32,23 @@ internal static class Grid
             ReserveRatio = parts.Length < 2 || parts[1] == "auto" ? null : double.Parse(parts[1], CultureInfo.InvariantCulture),
             Schedule = parts.Length < 3 ? RatioSchedule.Uniform : RatioSchedule.Parse(parts[2]),
             PurifyTopK = purify ? 200 : 0,
+        };
+    }
+
+    private static DistillationOptions Change(DistillationOptions options, string change)
+    {
+        var parts = change.Split('=');
+        var value = double.Parse(parts[1], CultureInfo.InvariantCulture);
+        return parts[0] switch
+        {
+            "texts" => options with { Texts = (int)value },
+            "epochs" => options with { Training = options.Training with { Epochs = (int)value } },
+            "lr" => options with { Training = options.Training with { LearningRate = value } },
+            "t" => options with { Temperature = value },
+            "random" => options with { RandomShare = value },
+            "neighbours" => options with { NeighbourShare = value },
+            "crossovers" => options with { Crossovers = value },
+            _ => throw new ArgumentException($"There is no distillation option '{parts[0]}'."),
         };
     }
 

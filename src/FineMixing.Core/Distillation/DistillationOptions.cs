@@ -24,6 +24,9 @@ public sealed record DistillationOptions
     /// <summary>How many of the most frequent words are drawn from, at least 1.</summary>
     public int FrequentWords { get; init; } = 15_000;
 
+    /// <summary>What the suspect's logits are divided by before softmax, above 0. A fine-tuned classifier is sure of nearly everything; a higher temperature shows the student how sure.</summary>
+    public double Temperature { get; init; } = 3;
+
     /// <summary>How the student is trained; its seed, device, precision and threads follow the defence's.</summary>
     public FineTuningOptions Training { get; init; } = new() { LearningRate = 1e-4, Epochs = 3, BatchSize = 32 };
 
@@ -47,6 +50,7 @@ public sealed record DistillationOptions
         Check(Texts >= 1, $"Texts is {Texts}; expected at least 1");
         Check(Crossovers is >= 0 and <= 1, $"Crossovers is {Crossovers}; expected 0 to 1");
         Check(NeighbourShare >= 0 && RandomShare >= 0 && NeighbourShare + RandomShare <= 1, $"NeighbourShare {NeighbourShare} and RandomShare {RandomShare} must be at least 0 and sum to at most 1");
+        Check(double.IsFinite(Temperature) && Temperature > 0, $"Temperature is {Temperature}; expected a number above 0");
         Check(Neighbours >= 1, $"Neighbours is {Neighbours}; expected at least 1");
         Check(FrequentWords >= 1, $"FrequentWords is {FrequentWords}; expected at least 1");
         if (problems.Count > 0)

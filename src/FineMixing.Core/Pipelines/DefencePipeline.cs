@@ -180,7 +180,7 @@ public sealed class DefencePipeline
             var texts = new TextMaker(suspect.Tokenizer, neighbours, distillation).Make(samples, training.Seed);
             var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
             var logits = parts._predictor.Logits(suspect, texts, Prediction(training), predicted, cancellationToken);
-            var labelled = texts.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i]))).ToList();
+            var labelled = texts.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i], distillation.Temperature))).ToList();
             var mixed = Mix(ratio, training.Seed);
             var student = distillation.Training with { Seed = training.Seed, Device = training.Device, Precision = training.Precision, Threads = training.Threads, MaxLength = training.MaxLength };
             var result = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, samples, labelled, student, Steps("distillation", quiet), cancellationToken);
@@ -190,10 +190,11 @@ public sealed class DefencePipeline
         private static PredictionOptions Prediction(FineTuningOptions training) =>
             new() { MaxLength = training.MaxLength, Device = training.Device, Precision = training.Precision, Threads = training.Threads };
 
-        private static ImmutableArray<float> SoftMax(float[] logits)
+        private static ImmutableArray<float> SoftMax(float[] logits, double temperature)
         {
             var result = new float[logits.Length];
-            TensorPrimitives.SoftMax<float>(logits, result);
+            TensorPrimitives.Divide(logits, (float)temperature, result);
+            TensorPrimitives.SoftMax<float>(result, result);
             return [.. result];
         }
 

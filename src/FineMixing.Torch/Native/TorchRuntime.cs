@@ -2,7 +2,6 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
-using System.Security.Cryptography;
 
 namespace FineMixing.Torch.Native;
 
@@ -131,6 +130,9 @@ public static class TorchRuntime
 
     private static List<string> SearchDirectories()
     {
+        // For tests: folders to look in instead.
+        if (AppContext.GetData("FineMixing.LibTorchFolders") is string folders)
+            return [.. folders.Split(Path.PathSeparator)];
         var given = (AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         var assembly = Path.GetDirectoryName(typeof(TorchSharp.torch).Assembly.Location);
         string[] roots = assembly is { Length: > 0 } ? [AppContext.BaseDirectory, assembly] : [AppContext.BaseDirectory];

@@ -1,0 +1,134 @@
+using FineMixing.Randomness;
+using FineMixing.Torch.FineTuning;
+
+namespace FineMixing.Torch.Tests.FineTuning;
+
+/// <summary>The fast loops against the simple version of the same formula.</summary>
+public unsafe class KernelTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(16)]
+    [InlineData(77)]
+    public void AdamW_AnyLength_EqualsFormula(int count)
+    {
+        var random = new DeterministicRandom(1);
+        float[] Draw(double scale) => [.. Enumerable.Range(0, count).Select(_ => (float)(scale * random.NextGaussian()))];
+        var (w, m, v, g) = (Draw(0.1), Draw(0.01), Draw(0.001).Select(x => x * x).ToArray(), Draw(0.01));
+        var expected = new double[count];
+        var (lr, wd, step, scale) = (1e-3, 0.01, 7, 0.5);
+        for (var i = 0; i < count; i++)
+        {
+            var gradient = g[i] * scale;
+            var first = (0.9 * m[i]) + (0.1 * gradient);
+            var second = (0.999 * v[i]) + (0.001 * gradient * gradient);
+            expected[i] = (w[i] * (1 - (lr * wd))) - (lr * (first / (1 - Math.Pow(0.9, step))) / (Math.Sqrt(second / (1 - Math.Pow(0.999, step))) + 1e-8));
+        }
+
+        var low = new ushort[count];
+        fixed (float* pw = w, pm = m, pv = v, pg = g)
+        fixed (ushort* pl = low)
+            AdamWKernel.Update(pw, pm, pv, pg, lowGradient: false, pl, count, AdamWStep.At(step, lr, wd, scale));
+        for (var i = 0; i < count; i++)
+        {
+            Assert.InRange(Math.Abs(w[i] - expected[i]), 0, 2e-7);
+            Assert.Equal(Checkpoints.FloatConversion.ToBFloat16(w[i]), low[i]);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SumOfSquares_AnyType_EqualsSum(bool low)
+    {
+        var random = new DeterministicRandom(2);
+        var values = Enumerable.Range(0, 1001).Select(_ => (float)random.NextGaussian()).ToArray();
+        var rounded = Array.ConvertAll(values, Checkpoints.FloatConversion.ToBFloat16);
+        if (low)
+            values = Array.ConvertAll(rounded, r => BitConverter.UInt32BitsToSingle((uint)r << 16));
+        var expected = values.Sum(x => (double)x * x);
+        fixed (float* p = values)
+        fixed (ushort* q = rounded)
+            Assert.InRange(AdamWKernel.SumOfSquares(low ? q : p, low, values.Length) / expected, 1 - 1e-6, 1 + 1e-6);
+    }
+
+    [Fact]
+    public void LazyRows_AnyOrderOfBatches_EqualDenseUpdates()
+    {
+        const int Rows = 6, Width = 8, Steps = 600;
+        var random = new DeterministicRandom(3);
+        float[] start = [.. Enumerable.Range(0, Rows * Width).Select(_ => (float)(0.05 * random.NextGaussian()))];
+        var (lazy, dense) = ((float[])start.Clone(), (float[])start.Clone());
+        var (first, second) = (new float[Rows * Width], new float[Rows * Width]);
+        fixed (float* pl = lazy, pd = dense, pf = first, ps = second)
+        {
+            using var update = new LazyRowAdamW(pl, Rows, Width);
+            for (var step = 1; step <= Steps; step++)
+            {
+                // Row 0 never occurs, row 1 only at the start (a gap longer than the replay), the others now and then.
+                int[] rows = [.. Enumerable.Range(1, Rows - 1).Where(r => r == 1 ? step < 3 : random.NextInt32(4) == 0)];
+                var numbers = AdamWStep.At(step, 1e-3, 0.01, 1);
+                float[] gradient = [.. Enumerable.Range(0, rows.Length * Width).Select(_ => (float)random.NextGaussian())];
+                var all = new float[Rows * Width];
+                for (var i = 0; i < rows.Length; i++)
+                    gradient.AsSpan(i * Width, Width).CopyTo(all.AsSpan(rows[i] * Width));
+                update.CatchUp(rows);
+                foreach (var row in rows)
+                    Assert.True(MaxDifference(lazy, dense, row * Width, Width) < 2e-6, $"row {row} at step {step}");
+                fixed (float* pg = gradient, pa = all)
+                {
+                    update.Step(rows, pg, numbers);
+                    AdamWKernel.Update(pd, pf, ps, pa, lowGradient: false, null, Rows * Width, numbers);
+                }
+            }
+
+            update.Flush();
+        }
+
+        Assert.InRange(MaxDifference(lazy, dense, 0, Rows * Width), 0, 2e-6);
+        Assert.NotEqual(start[0], lazy[0]);
+    }
+
+    [Theory]
+    [InlineData(0.1)]
+    [InlineData(0.5)]
+    public void Dropout_BothTypes_SameMaskWithTheRightShare(double probability)
+    {
+        const int Count = 1_000_003;
+        var single = new float[Count];
+        var low = new ushort[Count];
+        DropoutSource.Fill(single, 99, probability);
+        DropoutSource.Fill(low, 99, probability);
+        Assert.All(Enumerable.Range(0, 5000), i => Assert.Equal(single[i] == 0, low[i] == 0));
+        var dropped = single.Count(x => x == 0);
+        var deviation = Math.Sqrt(Count * probability * (1 - probability));
+        Assert.InRange(dropped, (Count * probability) - (5 * deviation) - 20, (Count * probability) + (5 * deviation) + 20);
+        Assert.Equal((float)(1 / (1 - probability)), single.Max());
+        var other = new ushort[Count];
+        DropoutSource.Fill(other, 100, probability);
+        Assert.False(low.AsSpan().SequenceEqual(other));
+    }
+
+    [Fact]
+    public void BatchPlan_Epoch_CoversEverySampleOnceInSimilarLengths()
+    {
+        var random = new DeterministicRandom(4);
+        var lengths = Enumerable.Range(0, 5000).Select(_ => 5 + random.NextInt32(60)).ToArray();
+        var plan = BatchPlan.Epoch(lengths, 32, 1, 0);
+        Assert.Equal(Enumerable.Range(0, lengths.Length), plan.SelectMany(b => b).Order());
+        Assert.All(plan, b => Assert.InRange(b.Length, 1, 32));
+        Assert.NotEqual(plan[0], BatchPlan.Epoch(lengths, 32, 1, 1)[0]);
+        Assert.Equal(plan[0], BatchPlan.Epoch(lengths, 32, 1, 0)[0]);
+        double Padded(IEnumerable<int[]> batches) => batches.Sum(b => (double)b.Max(i => lengths[i]) * b.Length) / lengths.Sum();
+        Assert.True(Padded(plan) < 1.45);
+        Assert.True(Padded(Enumerable.Range(0, lengths.Length).Chunk(32)) > 1.7);
+    }
+
+    private static double MaxDifference(float[] a, float[] b, int start, int count)
+    {
+        var worst = 0.0;
+        for (var i = start; i < start + count; i++)
+            worst = Math.Max(worst, Math.Abs((double)a[i] - b[i]));
+        return worst;
+    }
+}

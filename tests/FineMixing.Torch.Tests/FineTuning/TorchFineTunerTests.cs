@@ -1,0 +1,172 @@
+using FineMixing.Checkpoints;
+using FineMixing.Datasets;
+using FineMixing.Evaluation;
+using FineMixing.FineTuning;
+using FineMixing.Models;
+using FineMixing.Torch.Evaluation;
+using FineMixing.Torch.FineTuning;
+using TorchSharp;
+
+namespace FineMixing.Torch.Tests.FineTuning;
+
+public class TorchFineTunerTests
+{
+    private static readonly FineTuningOptions Quick = new() { LearningRate = 3e-3, Epochs = 6, BatchSize = 16, Precision = Precision.Float32, Threads = 1 };
+
+    [Fact]
+    public void FineTune_LearnableTask_LearnsIt()
+    {
+        using var tiny = new TinyModel();
+        var result = new TorchFineTuner().FineTune(tiny.Start, CleanSet.FromExamples(TinyModel.Examples(200, 1)), Quick);
+        Assert.True(result.EpochLosses[^1] < 0.2 * result.EpochLosses[0], string.Join(", ", result.EpochLosses));
+        Assert.InRange(Accuracy(result.Model, TinyModel.Examples(100, 2)), 0.95, 1);
+        Assert.InRange(Accuracy(tiny.Start, TinyModel.Examples(100, 2)), 0, 0.8);
+    }
+
+    [Fact]
+    public void FineTune_SameSeed_GivesSameBits()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        var tuner = new TorchFineTuner();
+        var first = tuner.FineTune(tiny.Start, clean, Quick).Model.Weights;
+        var second = tuner.FineTune(tiny.Start, clean, Quick).Model.Weights;
+        var other = tuner.FineTune(tiny.Start, clean, Quick with { Seed = 2 }).Model.Weights;
+        Assert.All(first.Tensors, t => Assert.Equal(first[t.Name].Bytes, second[t.Name].Bytes));
+        Assert.Contains(first.Tensors, t => !first[t.Name].Bytes.AsSpan().SequenceEqual(other[t.Name].Bytes));
+    }
+
+    [Fact]
+    public void FineTune_DoesNotChangeItsStart()
+    {
+        using var tiny = new TinyModel();
+        var before = tiny.Start.Weights.Clone();
+        new TorchFineTuner().FineTune(tiny.Start, CleanSet.FromExamples(TinyModel.Examples(20, 1)), Quick with { Epochs = 1 });
+        Assert.All(before.Tensors, t => Assert.Equal(before[t.Name].Bytes, tiny.Start.Weights[t.Name].Bytes));
+    }
+
+    [Fact]
+    public void FineTune_BFloat16_LearnsAsWellAsSinglePrecision()
+    {
+        Assert.SkipUnless(Hardware.CpuHasBFloat16, "This CPU has no bfloat16 matrix products.");
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(200, 1));
+        var tuner = new TorchFineTuner();
+        var single = tuner.FineTune(tiny.Start, clean, Quick);
+        var low = tuner.FineTune(tiny.Start, clean, Quick with { Precision = Precision.BFloat16 });
+        Assert.InRange(low.EpochLosses[0] / single.EpochLosses[0], 0.95, 1.05);
+        Assert.InRange(Accuracy(low.Model, TinyModel.Examples(100, 2)), 0.95, 1);
+    }
+
+    [Fact]
+    public void FineTune_PrunedUnits_StayZero()
+    {
+        using var tiny = new TinyModel();
+        var tuner = new TorchFineTuner();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        var pruned = PrunedUnits.Dormant(tuner.MeanAbsoluteActivations(tiny.Start, clean, Quick), 0.25);
+        Assert.All(pruned.PerLayer, units => Assert.Equal(48, units.Length));
+        var start = tiny.Start with { Weights = pruned.Apply(tiny.Start.Weights, null) };
+        var frozen = tuner.FineTune(start, clean, Quick, pruned).Model.Weights;
+        var free = tuner.FineTune(start, clean, Quick).Model.Weights;
+        for (var layer = 0; layer < 2; layer++)
+        {
+            var name = $"bert.encoder.layer.{layer}.intermediate.dense.weight";
+            var columns = (int)frozen[name].Info.Shape[1];
+            bool IsZero(StateDict weights, int unit) => weights[name].ToFloat32().AsSpan(unit * columns, columns).IndexOfAnyExcept(0f) < 0;
+            Assert.All(pruned.PerLayer[layer], unit => Assert.True(IsZero(frozen, unit)));
+
+            // A unit without input, bias and output has no gradient either: fine-pruning and fine-pruning (F) agree for whole units.
+            Assert.All(pruned.PerLayer[layer], unit => Assert.True(IsZero(free, unit)));
+            Assert.Contains(Enumerable.Range(0, 64).Except(pruned.PerLayer[layer]), unit => !IsZero(free, unit));
+        }
+    }
+
+    [Fact]
+    public void FineTune_Cancelled_Throws()
+    {
+        using var tiny = new TinyModel();
+        using var source = new CancellationTokenSource();
+        var progress = new Reporter<TrainingProgress>(p => { if (p.Step == 2) source.Cancel(); });
+        Assert.Throws<OperationCanceledException>(() =>
+            new TorchFineTuner().FineTune(tiny.Start, CleanSet.FromExamples(TinyModel.Examples(40, 1)), Quick, null, progress, source.Token));
+        Assert.Equal(2, progress.Reports.Count);
+    }
+
+    [Fact]
+    public void FineTune_BadOptions_ListsAll()
+    {
+        using var tiny = new TinyModel();
+        var bad = new FineTuningOptions { LearningRate = -1, Epochs = 0, Device = "gpu" };
+        var error = Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(tiny.Start, CleanSet.FromExamples(TinyModel.Examples(4, 1)), bad));
+        Assert.Contains("LearningRate", error.Message);
+        Assert.Contains("Epochs", error.Message);
+        Assert.Contains("'gpu'", error.Message);
+    }
+
+    [Fact]
+    public void FineTune_MoreClassesThanModel_Throws()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples([new("good", null, 0), new("bad", null, 1), new("film", null, 2)]);
+        Assert.Contains("3 classes", Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick)).Message);
+    }
+
+    [Fact]
+    public void FineTune_HugeLearningRate_SaysItDiverged()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        var error = Assert.Throws<TrainingDivergedException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { LearningRate = 1e38, Epochs = 20 }));
+        Assert.Contains("step", error.Message);
+    }
+
+    [Fact]
+    public void FineTune_MissingDevice_SaysSo()
+    {
+        Assert.SkipWhen(torch.cuda.is_available(), "There is a GPU here.");
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(4, 1));
+        Assert.Contains("cuda:0", Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Device = "cuda:0" })).Message);
+    }
+
+    [Fact]
+    public void FineTune_ManySteps_LeavesNoTensorBehind()
+    {
+        using var tiny = new TinyModel();
+        var tuner = new TorchFineTuner();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(64, 1));
+        tuner.FineTune(tiny.Start, clean, Quick);
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        tuner.FineTune(tiny.Start, clean, Quick with { Epochs = 50, BatchSize = 4 });
+        Assert.Equal(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+    }
+
+    [Fact]
+    public void Distill_SoftLabels_AreLearned()
+    {
+        using var tiny = new TinyModel();
+        var tuner = new TorchFineTuner();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(8, 1));
+        var soft = TinyModel.Examples(300, 5).Select(e => new SoftLabel(e.Text, null, e.Label == 1 ? [0.2f, 0.8f] : [0.8f, 0.2f])).ToList();
+        var model = tuner.Distill(tiny.Start, clean, soft, Quick).Model;
+        var logits = new TorchPredictor().Logits(model, TinyModel.Examples(100, 2), new PredictionOptions { Precision = Precision.Float32 });
+        var sure = logits.Average(l => 1 / (1 + Math.Exp(-Math.Abs(l[1] - l[0]))));
+        Assert.InRange(Accuracy(model, TinyModel.Examples(100, 2)), 0.95, 1);
+        Assert.InRange(sure, 0.7, 0.9);
+    }
+
+    private static double Accuracy(ClassifierModel model, IReadOnlyList<TextExample> examples) => ConfusionMatrix.Create(
+        examples, Predictions.FromLogits(new TorchPredictor().Logits(model, examples, new PredictionOptions { Precision = Precision.Float32, Threads = 1 })), 2).Accuracy.Rate;
+
+    private sealed class Reporter<T>(Action<T> report) : IProgress<T>
+    {
+        public List<T> Reports { get; } = [];
+
+        public void Report(T value)
+        {
+            Reports.Add(value);
+            report(value);
+        }
+    }
+}
