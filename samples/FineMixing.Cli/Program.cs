@@ -11,6 +11,7 @@ var root = new RootCommand("FineMixing removes backdoors from fine-tuned languag
     EvaluateCommand.Create(),
     PredictCommand.Create(),
     AttackCommand.Create(),
+    MixCommand.Create(),
     InspectCommand.Create(),
     VerifyCommand.Create(),
     CompareCommand.Create(),
