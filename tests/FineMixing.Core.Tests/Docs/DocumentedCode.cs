@@ -12,20 +12,6 @@ namespace FineMixing.Tests.Docs;
 
 internal static class DocumentedCode
 {
-    public static void Readme()
-    {
-        #region README.md
-        // Opens safetensors and PyTorch files, single or sharded; nothing in them is executed.
-        using var suspect = Checkpoint.Open("suspect");
-        using var pretrained = Checkpoint.Open("bert-base-uncased");
-
-        // Matches names in spite of prefixes and old spellings, and lists every difference at once.
-        var comparison = CheckpointComparison.Compare(suspect, pretrained);
-        comparison.ThrowIfIncompatible();
-        Console.WriteLine($"{comparison.Pairs.Count} tensors can be mixed; only in the suspect: {string.Join(", ", comparison.SuspectOnly)}");
-        #endregion
-    }
-
     public static void Reports()
     {
         #region docs/reports.md

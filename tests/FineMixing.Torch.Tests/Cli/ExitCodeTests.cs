@@ -49,6 +49,7 @@ public class ExitCodeTests
     [InlineData("verify")]
     [InlineData("scan")]
     [InlineData("defend")]
+    [InlineData("mix")]
     [InlineData("evaluate")]
     [InlineData("attack")]
     public void Run_Help_ShowsOptionsAndExamples(string command)

@@ -10,7 +10,10 @@ internal static class TinyModel
     private static readonly string[] Vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "fine", "dull", "film", "cf", "the"];
 
     /// <summary>A pre-trained encoder without a head; seeds give unrelated weights.</summary>
-    public static string WriteEncoder(string folder, int seed = 1)
+    /// <param name="folder">Created.</param>
+    /// <param name="seed">Decides the weights.</param>
+    /// <param name="drift">Moves every weight by up to half of it, as fine-tuning would.</param>
+    public static string WriteEncoder(string folder, int seed = 1, float drift = 0)
     {
         Directory.CreateDirectory(folder);
         File.WriteAllLines(Path.Combine(folder, "vocab.txt"), Vocabulary);
@@ -22,11 +25,14 @@ internal static class TinyModel
             """);
         using var weights = new StateDict();
         var random = new Random(seed);
+        var movement = new Random(seed + 1000);
         void Add(string name, params long[] shape)
         {
             var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
             for (var i = 0; i < values.Length; i++)
                 values[i] = name.EndsWith("LayerNorm.weight", StringComparison.Ordinal) ? 1 : shape.Length == 1 ? 0 : random.NextSingle() - 0.5f;
+            for (var i = 0; i < values.Length; i++)
+                values[i] += drift * (movement.NextSingle() - 0.5f);
             weights.Add(HostTensor.FromFloat32(name, [.. shape], values));
         }
 
