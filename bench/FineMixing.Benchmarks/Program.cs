@@ -1,4 +1,5 @@
 using FineMixing.Benchmarks.Kernels;
+using FineMixing.Benchmarks.Training;
 
 // One command a line; each prints Markdown tables of medians and of ratios measured in the same run.
 var commands = new Dictionary<string, Func<string[], int>>(StringComparer.Ordinal)
@@ -6,6 +7,8 @@ var commands = new Dictionary<string, Func<string[], int>>(StringComparer.Ordina
     ["mixing"] = MixingBenchmark.Run,
     ["epur"] = PurificationBenchmark.Run,
     ["files"] = FilesBenchmark.Run,
+    ["training"] = TrainingBenchmark.Run,
+    ["evaluation"] = EvaluationBenchmark.Run,
 };
 
 if (args.Length == 0 || !commands.TryGetValue(args[0], out var command))

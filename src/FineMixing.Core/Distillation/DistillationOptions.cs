@@ -24,8 +24,8 @@ public sealed record DistillationOptions
     /// <summary>How many of the most frequent words are drawn from, at least 1.</summary>
     public int FrequentWords { get; init; } = 15_000;
 
-    /// <summary>What the suspect's logits are divided by before softmax, above 0. A fine-tuned classifier is sure of nearly everything; a higher temperature shows the student how sure.</summary>
-    public double Temperature { get; init; } = 3;
+    /// <summary>What the suspect's logits are divided by before softmax, above 0. Default 1: the probabilities as they are; higher values soften them.</summary>
+    public double Temperature { get; init; } = 1;
 
     /// <summary>How the student is trained; its seed, device, precision and threads follow the defence's.</summary>
     public FineTuningOptions Training { get; init; } = new() { LearningRate = 1e-4, Epochs = 3, BatchSize = 32 };

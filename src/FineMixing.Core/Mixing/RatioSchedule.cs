@@ -18,7 +18,7 @@ public enum RatioSlope
 
 /// <summary>The reserve ratio of each tensor: the same everywhere, by depth, or by name pattern.</summary>
 /// <remarks>
-/// Text forms: <c>uniform</c>; <c>reset-top:3</c>; <c>falling</c>; <c>falling-steep</c>; or a list of patterns such as
+/// Text forms: <c>uniform</c>; <c>reset-top:3</c>; <c>reset-top:half</c>; <c>falling</c>; <c>falling-steep</c>; or a list of patterns such as
 /// <c>encoder.layer.[3-5].*=0;*=0.8</c>. In a pattern <c>*</c> stands for any characters, <c>?</c> for one, <c>[3-5,8]</c> for whole numbers; it may begin at
 /// any part of the name; the first that fits decides, and tensors that none fits have the reserve ratio.
 /// </remarks>
@@ -26,6 +26,7 @@ public enum RatioSlope
 public sealed class RatioSchedule : IEquatable<RatioSchedule>
 {
     private readonly string _text;
+    private const int Half = -1;
     private readonly int _resetLayers;
     private readonly RatioSlope? _slope;
     private readonly IReadOnlyList<(string Pattern, Regex Regex, double Ratio)>? _patterns;
@@ -49,6 +50,9 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
         return new RatioSchedule(string.Create(CultureInfo.InvariantCulture, $"reset-top:{layers}"), resetLayers: layers);
     }
 
+    /// <summary>As <see cref="ResetTop"/>, for the upper half of the layers (rounded up).</summary>
+    public static RatioSchedule ResetTopHalf { get; } = new("reset-top:half", resetLayers: Half);
+
     /// <summary>Ratios that fall along a line from the lowest to the highest layer; the mean over the layers is the reserve ratio.</summary>
     /// <remarks>Layer l of L has clamp(c - slope * (l + 0.5) / L, 0, 1), c chosen so that the mean is kept. Embeddings go with the lowest layer, everything after the last layer with the highest.</remarks>
     public static RatioSchedule FallingWithDepth(RatioSlope slope = RatioSlope.Gentle) => new(slope == RatioSlope.Steep ? "falling-steep" : "falling", slope: slope);
@@ -69,11 +73,13 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
                 return FallingWithDepth(RatioSlope.Steep);
         }
 
+        if (text == ResetTopHalf._text)
+            return ResetTopHalf;
         if (text.StartsWith("reset-top:", StringComparison.Ordinal))
         {
             return int.TryParse(text.AsSpan(10), NumberStyles.None, CultureInfo.InvariantCulture, out var layers) && layers >= 1
                 ? ResetTop(layers)
-                : throw new ArgumentException($"Schedule '{text}': expected a whole number of layers, 1 or more, for example reset-top:3.", nameof(text));
+                : throw new ArgumentException($"Schedule '{text}': expected a whole number of layers, 1 or more, or 'half', for example reset-top:3.", nameof(text));
         }
 
         return ParsePatterns(text);
@@ -86,12 +92,13 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     public IReadOnlyDictionary<string, double> Resolve(IReadOnlyCollection<string> names, double reserveRatio)
     {
         var layers = TensorNames.CountLayers(names);
-        if (_resetLayers > layers || (_slope is not null && layers == 0))
-            throw new ArgumentException($"Schedule '{_text}' needs {Math.Max(1, _resetLayers)} or more layers, but the tensor names show {layers}.");
+        var reset = _resetLayers == Half ? (layers + 1) / 2 : _resetLayers;
+        if (reset > layers || (_resetLayers == Half && layers == 0) || (_slope is not null && layers == 0))
+            throw new ArgumentException($"Schedule '{_text}' needs {Math.Max(1, reset)} or more layers, but the tensor names show {layers}.");
         var byLayer = _slope is { } slope ? Falling(layers, reserveRatio, slope == RatioSlope.Steep ? 1.2 : 0.4) : [];
         var result = new Dictionary<string, double>(names.Count, StringComparer.Ordinal);
         foreach (var name in names)
-            result[name] = RatioOf(name, layers, byLayer, reserveRatio);
+            result[name] = RatioOf(name, layers, reset, byLayer, reserveRatio);
         return result;
     }
 
@@ -107,11 +114,11 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     /// <inheritdoc/>
     public override int GetHashCode() => _text.GetHashCode(StringComparison.Ordinal);
 
-    private double RatioOf(string name, int layers, double[] byLayer, double reserveRatio)
+    private double RatioOf(string name, int layers, int reset, double[] byLayer, double reserveRatio)
     {
         var layer = TensorNames.LayerOf(name);
-        if (_resetLayers > 0)
-            return layer >= layers - _resetLayers || TensorNames.IsPooler(name) ? 0 : reserveRatio;
+        if (reset > 0)
+            return layer >= layers - reset || TensorNames.IsPooler(name) ? 0 : reserveRatio;
         if (_slope is not null)
             return byLayer[layer ?? (TensorNames.RoleOf(name) == TensorRole.Embedding || name.Contains("embed", StringComparison.Ordinal) ? 0 : layers - 1)];
         foreach (var (_, regex, ratio) in _patterns ?? [])

@@ -73,6 +73,7 @@ public class RatioScheduleTests
     [Theory]
     [InlineData("uniform")]
     [InlineData("reset-top:3")]
+    [InlineData("reset-top:half")]
     [InlineData("falling")]
     [InlineData("falling-steep")]
     [InlineData("encoder.layer.[3-5].*=0;*=0.8")]

@@ -1,0 +1,51 @@
+using FineMixing.Benchmarks.Kernels;
+using FineMixing.Torch.Evaluation;
+using FineMixing.Torch.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace FineMixing.Benchmarks.Training;
+
+/// <summary>Classifying sentences of mixed lengths against the naive loop (padding to 128, batches of 32, single precision).</summary>
+internal static class EvaluationBenchmark
+{
+    public static int Run(string[] args)
+    {
+        var harness = new Harness(Harness.Integer(args, "--rounds", 5));
+        var sizes = Harness.Option(args, "--sizes", "minilm,base").Split(',');
+        harness.Header("Evaluation, 256 sentences (base: 64), mean 25 tokens", $"evaluation --sizes {string.Join(',', sizes)}");
+        Torch.Native.TorchRuntime.EnsureLoaded();
+        foreach (var size in sizes)
+            Measure(harness, size, size == "base" ? 64 : 256);
+        harness.Save(args);
+        return 0;
+    }
+
+    private static void Measure(Harness harness, string size, int count)
+    {
+        var config = Workload.Config(size, dropout: 0);
+        var weights = Workload.Weights(config);
+        var sentences = Workload.Sentences(count);
+        var encodings = sentences.Select(s => s.Encoding).ToArray();
+        using var naive = new NaiveBert(config);
+        naive.eval();
+        using var low = ParameterStore.Load(config, weights, CPU, lowPrecision: true, trainable: false);
+        using var single = ParameterStore.Load(config, weights, CPU, lowPrecision: false, trainable: false);
+        void Naive()
+        {
+            using var noGradients = no_grad();
+            foreach (var chunk in sentences.Chunk(32))
+            {
+                using var scope = NewDisposeScope();
+                var (ids, mask, _) = NaiveBatch.Of(chunk, 128);
+                _ = naive.forward(ids, mask).argmax(1).data<long>().ToArray();
+            }
+        }
+
+        harness.Measure(
+            $"{size}: milliseconds for {count} sentences",
+            new Case("naive TorchSharp loop", Naive),
+            new Case("FineMixing, single precision", () => TorchPredictor.Logits(single, encodings, 1024), Against: "naive TorchSharp loop", Goal: "0.1 (10x)"),
+            new Case("FineMixing, bfloat16", () => TorchPredictor.Logits(low, encodings, 1024), Against: "naive TorchSharp loop", Goal: size == "base" ? "0.04 (25x)" : "0.033 (30x)"));
+    }
+}
