@@ -23,4 +23,8 @@ plant.SetAction(r =>
         Planting.Run(name, r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(epochs), r.GetValue(rate), r.GetValue(seed));
 });
 
-return new RootCommand("Experiments behind docs/results.md.") { grid, plant }.Parse(args).Invoke();
+var inputs = new Option<string[]>("--inputs") { Description = "Results files.", AllowMultipleArgumentsPerToken = true, Required = true };
+var table = new Command("table", "Print results as Markdown tables.") { inputs };
+table.SetAction(r => Console.Write(Tables.Render(r.GetValue(inputs)!)));
+
+return new RootCommand("Experiments behind docs/results.md.") { grid, plant, table }.Parse(args).Invoke();
