@@ -26,11 +26,11 @@ internal static class CommonOptions
 
     public static Option<bool> Force() => new("--force") { Description = "Go on although the base does not look like what the suspect was fine-tuned from." };
 
-    public static Option<string> Schedule()
+    public static Option<string> Schedule(string note = "")
     {
         var option = new Option<string>("--schedule")
         {
-            Description = "How the ratio varies over the layers: uniform, reset-top:N, falling, falling-steep, or patterns such as \"encoder.layer.[3-5].*=0;*=0.8\".",
+            Description = "How the ratio varies over the layers: uniform, reset-top:N, reset-top:half, falling, falling-steep, or patterns such as \"encoder.layer.[3-5].*=0;*=0.8\"." + note,
             HelpName = "NAME",
             DefaultValueFactory = _ => "uniform",
         };

@@ -1,19 +1,24 @@
 using System.CommandLine;
+using System.Globalization;
 using FineMixing.FineTuning;
 
 namespace FineMixing.Cli.CommandLine;
 
 /// <summary>The options of commands that train.</summary>
 /// <param name="defaults">The values that hold where the user says nothing.</param>
-internal sealed class TrainingOptions(FineTuningOptions defaults)
+/// <param name="distillation">The values that hold there when the method is distillation; null where it cannot be.</param>
+internal sealed class TrainingOptions(FineTuningOptions defaults, FineTuningOptions? distillation = null)
 {
-    private readonly Option<int> _epochs = Numbers.Whole("--epochs", "Passes over the data.", defaults.Epochs, 1, 10_000);
-    private readonly Option<double> _learningRate = Numbers.Real("--learning-rate", "Peak learning rate of AdamW.", defaults.LearningRate, 0, 1, lowAllowed: false);
-    private readonly Option<int> _batchSize = Numbers.Whole("--batch-size", "Samples per step.", defaults.BatchSize, 1, 1_000_000);
+    private readonly Option<int> _epochs = Numbers.Whole("--epochs", "Passes over the data." + Note(distillation?.Epochs), defaults.Epochs, 1, 10_000);
+    private readonly Option<double> _learningRate = Numbers.Real("--learning-rate", "Peak learning rate of AdamW." + Note(distillation?.LearningRate), defaults.LearningRate, 0, 1, lowAllowed: false);
+    private readonly Option<int> _batchSize = Numbers.Whole("--batch-size", "Samples per step." + Note(distillation?.BatchSize), defaults.BatchSize, 1, 1_000_000);
     private readonly Option<int> _maxLength = Numbers.Whole("--max-length", "The longest input in tokens; longer ones are cut.", defaults.MaxLength, 8, 1_000_000);
     private readonly Option<ulong> _seed = CommonOptions.Seed("everything random");
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<int> _threads = Numbers.Whole("--threads", "CPU threads; 0 for all.", defaults.Threads, 0, 1024);
+
+    private static string Note(IFormattable? other) =>
+        other is null ? "" : string.Create(CultureInfo.InvariantCulture, $" For distillation the default is {other}.");
 
     public void AddTo(Command command)
     {
@@ -31,4 +36,16 @@ internal sealed class TrainingOptions(FineTuningOptions defaults)
         Device = parsed.GetValue(_device)!,
         Threads = parsed.GetValue(_threads),
     };
+
+    /// <summary>Other defaults, changed only where the user named a value.</summary>
+    public FineTuningOptions Override(ParseResult parsed, FineTuningOptions other)
+    {
+        bool Given(Option option) => parsed.GetResult(option) is { Implicit: false };
+        return other with
+        {
+            Epochs = Given(_epochs) ? parsed.GetValue(_epochs) : other.Epochs,
+            LearningRate = Given(_learningRate) ? parsed.GetValue(_learningRate) : other.LearningRate,
+            BatchSize = Given(_batchSize) ? parsed.GetValue(_batchSize) : other.BatchSize,
+        };
+    }
 }

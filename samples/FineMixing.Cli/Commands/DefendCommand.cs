@@ -6,6 +6,7 @@ using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Reporting;
 using FineMixing.Cli.Terminal;
 using FineMixing.Datasets;
+using FineMixing.Distillation;
 using FineMixing.FineTuning;
 using FineMixing.Mixing;
 using FineMixing.Models;
@@ -22,18 +23,18 @@ internal static class DefendCommand
 {
     public static Command Create()
     {
-        var defaults = new DefenceOptions();
+        var defaults = DefenceDefaults.Options;
         var suspect = CommonOptions.Folder("--suspect", "The classifier that may carry a backdoor.");
         var adapter = CommonOptions.Adapter();
         var @base = CommonOptions.Folder("--base", "The pre-trained model it was fine-tuned from.");
         var clean = CommonOptions.DataFile("--clean", "Labelled texts that are known to be clean.");
         var output = CommonOptions.Folder("--output", "The new model folder.");
         var method = CommonOptions.OneOf("--method", "The defence", defaults.Method.Name(), [.. DefenceMethods.Names]);
-        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts.", defaults.ReserveRatio);
-        var schedule = CommonOptions.Schedule();
+        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts. Without it: 0.5 for distillation, auto for the other methods.", null);
+        var schedule = CommonOptions.Schedule($" For distillation the default is {defaults.Schedule}.");
         var purify = Numbers.Whole("--purify-top-k", "Embedding rows that E-PUR resets first; 0 for none.", defaults.PurifyTopK, 0);
         var samples = Numbers.Whole("--samples", "Clean texts drawn from the file, the same number of each class; 0 for all.", defaults.Samples, 0);
-        var training = new TrainingOptions(defaults.FineTuning);
+        var training = new TrainingOptions(defaults.FineTuning, DistillationOptions.ForSentences.Training);
         var frequencies = CommonOptions.Frequencies();
         var force = CommonOptions.Force();
         var json = CommonOptions.Json();
@@ -49,6 +50,8 @@ internal static class DefendCommand
             command.Options.Add(option);
         command.SetAction((parsed, token) =>
         {
+            bool Given(Option option) => parsed.GetResult(option) is { Implicit: false };
+            var own = DefenceDefaults.For(DefenceMethods.Parse(parsed.GetValue(method)!));
             var request = new Request
             {
                 Suspect = parsed.GetRequiredValue(suspect),
@@ -56,11 +59,11 @@ internal static class DefendCommand
                 Base = parsed.GetRequiredValue(@base),
                 Clean = parsed.GetRequiredValue(clean),
                 Output = parsed.GetRequiredValue(output),
-                Options = defaults with
+                Distillation = options => options with { Training = training.Override(parsed, options.Training) },
+                Options = own with
                 {
-                    Method = DefenceMethods.Parse(parsed.GetValue(method)!),
-                    ReserveRatio = parsed.GetValue(ratio),
-                    Schedule = RatioSchedule.Parse(parsed.GetValue(schedule)!),
+                    ReserveRatio = Given(ratio) ? parsed.GetValue(ratio) : own.ReserveRatio,
+                    Schedule = Given(schedule) ? RatioSchedule.Parse(parsed.GetValue(schedule)!) : own.Schedule,
                     PurifyTopK = parsed.GetValue(purify),
                     Samples = parsed.GetValue(samples),
                     FineTuning = training.Read(parsed),
@@ -89,6 +92,7 @@ internal static class DefendCommand
         var options = request.Options with
         {
             FineTuning = request.Options.FineTuning with { MaxLength = Math.Min(request.Options.FineTuning.MaxLength, suspect.Config.MaxPositions) },
+            Distillation = request.Distillation(DistillationOptions.For(clean)),
         };
         if (options.Samples > clean.Examples.Count)
             Screen.Note(string.Create(CultureInfo.InvariantCulture, $"'{request.Clean}' has {clean.Examples.Count} texts, fewer than {options.Samples}: all are used."));
@@ -187,6 +191,9 @@ internal static class DefendCommand
         public required string Clean { get; init; }
 
         public required string Output { get; init; }
+
+        /// <summary>Applies what the user said about training to the distillation's own options.</summary>
+        public required Func<DistillationOptions, DistillationOptions> Distillation { get; init; }
 
         public required DefenceOptions Options { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FineMixing.Datasets;
 using FineMixing.FineTuning;
 
 namespace FineMixing.Distillation;
@@ -35,6 +36,13 @@ public sealed record DistillationOptions
 
     /// <summary>Defaults for sentence pairs: milder changes, and a word that occurs in both sentences changes alike in both, so that their relation survives.</summary>
     public static DistillationOptions ForPairs { get; } = new() { Texts = 8_000, Crossovers = 0.25, NeighbourShare = 0.3, RandomShare = 0.05 };
+
+    /// <summary>The defaults for the kind of text a clean set holds.</summary>
+    public static DistillationOptions For(CleanSet clean)
+    {
+        ArgumentNullException.ThrowIfNull(clean);
+        return clean.Examples.Any(e => e.TextPair is not null) ? ForPairs : ForSentences;
+    }
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>

@@ -175,7 +175,7 @@ public sealed class DefencePipeline
 
         private Outcome Distil(CleanSet samples, double ratio, FineTuningOptions training, bool quiet)
         {
-            var distillation = options.Distillation ?? (samples.Examples.Any(e => e.TextPair is not null) ? DistillationOptions.ForPairs : DistillationOptions.ForSentences);
+            var distillation = options.Distillation ?? DistillationOptions.For(samples);
             var neighbours = new WordNeighbours(@base, suspect.Tokenizer, parts._frequencies);
             var texts = new TextMaker(suspect.Tokenizer, neighbours, distillation).Make(samples, training.Seed);
             var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
