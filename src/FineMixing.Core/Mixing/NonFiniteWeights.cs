@@ -56,6 +56,8 @@ internal static class NonFiniteWeights
     {
         if (!tensor.DType.IsMixable())
             return -1;
+        if (model is StateDict dict)
+            return First(tensor.DType, dict[tensor.Name].Bytes);
         var buffer = new byte[Math.Min(ChunkBytes, tensor.ByteLength)];
         for (long offset = 0; offset < tensor.ByteLength; offset += ChunkBytes)
         {

@@ -7,20 +7,25 @@ namespace FineMixing.Mixing;
 /// <summary>Copies elements from one of two sources by a mask of 16-bit lanes, as raw bits.</summary>
 internal static class SelectionKernels
 {
+    private const int LaneStep = 32;
+
     public static void Select(RandomMask mask, long start, int elementSize, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         var count = destination.Length / elementSize;
-        Span<ushort> lanes = stackalloc ushort[MaskKernels.BlockElements];
+        Span<ushort> lanes = stackalloc ushort[MaskKernels.BlockElements + (2 * LaneStep)];
 
         // Streaming stores need whole, aligned cache lines: a first, shorter block ends on such a boundary.
-        var block = MaskKernels.BlockElements;
-        if (nonTemporal)
-            block = Math.Max(1, BytesToAlignment(destination) / elementSize);
+        var first = nonTemporal ? BytesToAlignment(destination) / elementSize : 0;
+        var block = first == 0 ? MaskKernels.BlockElements : first;
         for (var done = 0; done < count;)
         {
             block = Math.Min(block, count - done);
-            mask.FillLanes(start + done, lanes[..block]);
-            Select(lanes[..block], elementSize, suspect.Slice(done * elementSize, block * elementSize), @base.Slice(done * elementSize, block * elementSize), destination.Slice(done * elementSize, block * elementSize), nonTemporal);
+
+            // Masks are made in whole words and vectors, so the lanes begin up to three elements early and end later.
+            var early = (int)((start + done) % 4);
+            var made = (block + early + LaneStep - 1) / LaneStep * LaneStep;
+            mask.FillLanes(start + done - early, lanes[..made]);
+            Select(lanes.Slice(early, block), elementSize, suspect.Slice(done * elementSize, block * elementSize), @base.Slice(done * elementSize, block * elementSize), destination.Slice(done * elementSize, block * elementSize), nonTemporal);
             done += block;
             block = MaskKernels.BlockElements;
         }
