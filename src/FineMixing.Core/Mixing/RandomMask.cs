@@ -66,6 +66,13 @@ public sealed class RandomMask
     /// <summary>The key of a tensor's mask: the first 8 bytes, little-endian, of SHA-256(seed, name).</summary>
     public static ulong TensorKey(ulong seed, string name) => Keys(seed, name).Key;
 
+    /// <summary>What decides a Bernoulli mask, for implementations on other devices.</summary>
+    internal static MaskParameters ParametersOf(ulong seed, string name, double ratio)
+    {
+        var keys = Keys(seed, name);
+        return MaskParameters.For(keys.Key, keys.TieKey, ratio);
+    }
+
     /// <summary>True when nothing is kept (ratio 0).</summary>
     public bool IsEmpty => !_exact && _parameters.Whole == MaskWhole.None;
 
