@@ -12,7 +12,7 @@ internal static class MixingBenchmark
         var count = Harness.Integer(args, "--millions", 110) * 1_000_000L;
         var threads = Harness.Integer(args, "--threads", 2);
         var harness = new Harness(Harness.Integer(args, "--rounds", 7));
-        harness.Header("Mixing in memory", FormattableString.Invariant($"mixing --millions {count / 1_000_000} --threads {threads}"));
+        harness.Header("Mixing in memory", FormattableString.Invariant($"mixing{(args.Contains("--no-torch") ? " --no-torch" : "")} --millions {count / 1_000_000} --threads {threads}"));
         harness.Line($"Vectors used: {MaskKernels.Best}. {count / 1_000_000} million elements, reserve ratio 0.5.");
         harness.Line("");
         Masks(harness);

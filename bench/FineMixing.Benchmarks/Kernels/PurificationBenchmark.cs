@@ -14,7 +14,7 @@ internal static class PurificationBenchmark
     {
         var threads = Harness.Integer(args, "--threads", 2);
         var harness = new Harness(Harness.Integer(args, "--rounds", 7));
-        harness.Header("E-PUR", FormattableString.Invariant($"epur --threads {threads}"));
+        harness.Header("E-PUR", FormattableString.Invariant($"epur{(args.Contains("--small") ? " --small" : "")} --threads {threads}"));
         foreach (var (rows, columns) in args.Contains("--small") ? [(30522, 768)] : new[] { (30522, 768), (128256, 4096) })
         {
             foreach (var dtype in new[] { DType.F32, DType.BF16, DType.F16 })
