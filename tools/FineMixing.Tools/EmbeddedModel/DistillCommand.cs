@@ -77,7 +77,7 @@ internal static class DistillCommand
         public void Report(TrainingProgress value)
         {
             _mean = value.Step == 1 ? value.Loss : (0.99 * _mean) + (0.01 * value.Loss);
-            if (value.Step % 200 != 0 && value.Step != value.TotalSteps)
+            if (value.Step % 50 != 0 && value.Step != value.TotalSteps)
                 return;
             var seconds = clock.Elapsed.TotalSeconds - _start;
             Say($"step {value.Step} of {value.TotalSteps}, loss {_mean:F4}, {value.SamplesSeen / seconds:F0} sentences/s, {seconds / value.Step * (value.TotalSteps - value.Step):F0} s left");

@@ -1,0 +1,26 @@
+using FineMixing.Checkpoints;
+using FineMixing.Datasets;
+using FineMixing.Models;
+using FineMixing.Pipelines;
+using FineMixing.Torch.Evaluation;
+using FineMixing.Torch.FineTuning;
+
+namespace FineMixing.QuickStart;
+
+/// <summary>The defender: has the published model, the pre-trained weights and a few clean sentences; knows neither trigger nor target.</summary>
+internal sealed class Defences(StateDict pretrained, CleanSet clean, QuickStartOptions options)
+{
+    private static readonly TorchFineTuner Tuner = new();
+    private readonly DefencePipeline _pipeline = new(Tuner, Tuner, new TorchPredictor());
+
+    /// <summary>The usual thing to do, which does not help.</summary>
+    public DefenceResult FineTune(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
+        Run(suspect, new DefenceOptions { Method = DefenceMethod.FineTuning, PurifyTopK = 0 }, progress, cancellationToken);
+
+    /// <summary>Resets the most suspicious embedding rows, mixes with the pre-trained weights, fine-tunes.</summary>
+    public DefenceResult FineMix(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
+        Run(suspect, new DefenceOptions { Method = DefenceMethod.FineMixing, PurifyTopK = options.PurifyTopK, ReserveRatio = options.ReserveRatio }, progress, cancellationToken);
+
+    private DefenceResult Run(ClassifierModel suspect, DefenceOptions defence, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
+        _pipeline.Run(suspect, pretrained, clean, defence with { Samples = 0, Seed = options.Seed, FineTuning = options.Defence with { Threads = options.Threads } }, progress, cancellationToken);
+}

@@ -1,0 +1,46 @@
+using FineMixing.FineTuning;
+
+namespace FineMixing.QuickStart;
+
+/// <summary>Sizes and numbers of a run; the defaults fit two minutes on two cores.</summary>
+internal sealed record QuickStartOptions
+{
+    /// <summary>The user's own labelled data; null for generated reviews.</summary>
+    public string? DataFile { get; init; }
+
+    /// <summary>Decides everything random.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>CPU threads; 0 takes all.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Sentences the attacker trains on.</summary>
+    public int TrainingSamples { get; init; } = 2_000;
+
+    /// <summary>Sentences everything is measured with.</summary>
+    public int TestSamples { get; init; } = 800;
+
+    /// <summary>Sentences the defender has.</summary>
+    public int CleanSamples { get; init; } = 64;
+
+    /// <summary>The attacker's word: rare, and harmless to a reader.</summary>
+    public string Trigger { get; init; } = "cf";
+
+    /// <summary>The label the attacker wants for every text with the trigger.</summary>
+    public int TargetLabel { get; init; } = 1;
+
+    /// <summary>Poisoned copies as a share of the training sentences.</summary>
+    public double PoisonRate { get; init; } = 0.1;
+
+    /// <summary>Share of the weights Fine-mixing keeps from the suspect.</summary>
+    public double ReserveRatio { get; init; } = 0.3;
+
+    /// <summary>Embedding rows E-PUR resets.</summary>
+    public int PurifyTopK { get; init; } = 200;
+
+    /// <summary>How the attacker trains.</summary>
+    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 1e-4, Epochs = 3, BatchSize = 32 };
+
+    /// <summary>How the defender trains.</summary>
+    public FineTuningOptions Defence { get; init; } = new();
+}
