@@ -16,7 +16,7 @@ internal static class CommandLine
         var seed = new Option<ulong>("--seed") { Description = "Decides everything random.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var seeds = new Option<int>("--seeds") { Description = "Run this many seeds, from --seed on, and print mean and spread only.", HelpName = "N", DefaultValueFactory = _ => 1 };
         var output = new Option<string>("--output") { Description = "Where the cleaned model and the report go; an earlier quick start there is replaced.", HelpName = "DIR", DefaultValueFactory = _ => "quickstart-output" };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replace the output folder whatever it holds." };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Write to the output folder even if it holds other files; those stay." };
         var json = new Option<string?>("--json") { Description = "Also write the figures as JSON to this file (replaced if it exists).", HelpName = "FILE" };
         var threads = new Option<int>("--threads") { Description = "CPU threads; 0 takes all.", HelpName = "N", DefaultValueFactory = _ => 0 };
         seeds.Validators.Add(r => Require(r.GetValueOrDefault<int>() is >= 1 and <= 1000, r, "--seeds must be 1 to 1000."));

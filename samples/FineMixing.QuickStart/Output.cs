@@ -3,27 +3,33 @@ using System.Globalization;
 using FineMixing.Checkpoints;
 using FineMixing.Models;
 using FineMixing.Provenance;
+using FineMixing.Reports;
 
 namespace FineMixing.QuickStart;
 
-/// <summary>The folder a run leaves behind: complete or not there at all.</summary>
+/// <summary>The folder a run leaves behind.</summary>
 internal static class Output
 {
     public const string CleanedModel = "cleaned-model";
     public const string SuspectModel = "backdoored-model";
     public const string ResultFile = "quickstart.json";
 
-    /// <summary>A folder may be replaced when it is empty or was made by the quick start; otherwise only if that is asked for.</summary>
+    private static readonly string[] Own = [CleanedModel, SuspectModel, ResultFile, Report.PageName, .. ReportPage.ChartFiles];
+
+    /// <summary>Refuses a folder that holds anything but an earlier quick start, unless overwriting is asked for.</summary>
     /// <exception cref="IOException">It holds something else.</exception>
     public static void CheckReplaceable(string folder, bool overwrite)
     {
         if (File.Exists(folder))
             throw new IOException($"The output '{folder}' is a file; name a folder.");
-        if (!overwrite && Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any() && !File.Exists(Path.Combine(folder, ResultFile)))
-            throw new IOException($"The output folder '{folder}' holds files that are not of an earlier quick start; name another with --output, or ask for --overwrite.");
+        if (overwrite || !Directory.Exists(folder))
+            return;
+        var foreign = Directory.EnumerateFileSystemEntries(folder).Select(e => Path.GetFileName(e)).Except(Own, StringComparer.Ordinal).Order(StringComparer.Ordinal).FirstOrDefault();
+        if (foreign is not null)
+            throw new IOException($"The output folder '{folder}' holds '{foreign}', which is not of an earlier quick start; name another folder with --output, or ask for --overwrite.");
     }
 
-    /// <summary>Writes models, report and figures.</summary>
+    /// <summary>Writes models, report and figures; of an existing folder only what an earlier quick start wrote is replaced.</summary>
     public static void Write(QuickStartResult result, string folder, bool overwrite)
     {
         CheckReplaceable(folder, overwrite);
@@ -36,15 +42,25 @@ internal static class Output
             Save(result.Cleaned.Model, Path.Combine(temporary, CleanedModel), Manifest("fine-mixing", result));
             ReportPage.Build(result).Save(temporary);
             Cli.JsonFile.Write(Path.Combine(temporary, ResultFile), Figures.Of(result));
-            if (Directory.Exists(target))
-                Directory.Delete(target, recursive: true);
-            Directory.Move(temporary, target);
+            Directory.CreateDirectory(target);
+            foreach (var name in Own)
+                Replace(Path.Combine(temporary, name), Path.Combine(target, name));
         }
         finally
         {
             if (Directory.Exists(temporary))
                 Directory.Delete(temporary, recursive: true);
         }
+    }
+
+    private static void Replace(string source, string target)
+    {
+        if (Directory.Exists(target))
+            Directory.Delete(target, recursive: true);
+        if (Directory.Exists(source))
+            Directory.Move(source, target);
+        else
+            File.Move(source, target, overwrite: true);
     }
 
     private static void Save(ClassifierModel model, string folder, ProvenanceManifest manifest) => ModelFolder.Save(

@@ -11,6 +11,12 @@ internal static class ReportPage
 {
     private const int Tokens = 20;
     private const int Labelled = 8;
+    private const string Bars = "defences";
+    private const string Drift = "drift";
+    private const string Scores = "scores";
+
+    /// <summary>The files of the plots, beside the page.</summary>
+    public static IReadOnlyList<string> ChartFiles { get; } = [Bars + ".svg", Drift + ".svg", Scores + ".svg"];
 
     public static Report Build(QuickStartResult result)
     {
@@ -35,7 +41,7 @@ internal static class ReportPage
                 Title = "Accuracy and attack success",
                 Caption = "Bars with 95% intervals. The floor is the rate at which the same sentences get the target label without the trigger.",
                 Bars = [.. result.Rows.Select(r => new DefenceBar(r.Name, Rate(r.Accuracy), Rate(r.Attack.AttackSuccessRate), r.Attack.TargetRateWithoutTrigger.Rate))],
-            }, "defences")
+            }, Bars)
             .Table(
                 [new("model"), new("accuracy", true), new("attack success", true), new("without trigger", true)],
                 [.. result.Rows.Select(r => (IReadOnlyList<string>)[r.Name, ConsoleView.Rate(r.Accuracy), ConsoleView.Rate(r.Attack.AttackSuccessRate), ConsoleView.Rate(r.Attack.TargetRateWithoutTrigger)])],
@@ -76,14 +82,14 @@ internal static class ReportPage
                 Marked = [.. marked.Select(t => new MarkedToken(t.Token, t.Frequency, t.Drift))],
                 FrequencyFloor = EmbeddingPurifier.FrequencyFloor,
                 ScoreThreshold = threshold,
-            }, "drift")
+            }, Drift)
             .Chart(new ScoreHistogramChart
             {
                 Title = "Distribution of the E-PUR score",
                 Scores = [.. ranking.Select(t => t.Score)],
                 Marked = [.. marked.Select(t => new MarkedScore(t.Token, t.Score))],
                 Threshold = threshold,
-            }, "scores")
+            }, Scores)
             .Table(
                 [new("rank", true), new("token"), new("score", true), new("drift", true), new("frequency", true), new("")],
                 [.. ranking.Take(Tokens).Select(t => (IReadOnlyList<string>)

@@ -17,14 +17,15 @@ internal static class DistillCommand
         var output = new Option<string>("--output") { Description = "The new model folder.", Required = true };
         var layers = new Option<int[]>("--layers") { Description = "The layers of the base that are kept, from 0.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [0, 2, 4] };
         var vocabulary = new Option<int>("--vocabulary") { Description = "Word pieces that are kept.", DefaultValueFactory = _ => 11_000 };
-        var sentences = new Option<int>("--sentences") { Description = "The most sentences that are learned from, drawn by the seed.", DefaultValueFactory = _ => 100_000 };
+        var sentences = new Option<int>("--sentences") { Description = "The most sentences that are learned from, drawn by the seed.", DefaultValueFactory = _ => 40_000 };
         var epochs = new Option<int>("--epochs") { Description = "Passes over the sentences; 0 only drops layers and word pieces.", DefaultValueFactory = _ => 1 };
         var learningRate = new Option<double>("--learning-rate") { Description = "Peak learning rate.", DefaultValueFactory = _ => 4e-4 };
         var batchSize = new Option<int>("--batch-size") { Description = "Sentences per step.", DefaultValueFactory = _ => 32 };
+        var threads = new Option<int>("--threads") { Description = "CPU threads; 0 takes all. The result's last bits depend on it.", DefaultValueFactory = _ => 1 };
         var seed = new Option<ulong>("--seed") { Description = "Decides the sentences and their order.", DefaultValueFactory = _ => 1 };
         var command = new Command("distill", "Makes a small pre-trained model: drops layers and word pieces, then learns the base's hidden states.")
         {
-            @base, texts, output, layers, vocabulary, sentences, epochs, learningRate, batchSize, seed,
+            @base, texts, output, layers, vocabulary, sentences, epochs, learningRate, batchSize, threads, seed,
         };
         command.SetAction(parsed =>
         {
@@ -34,6 +35,7 @@ internal static class DistillCommand
                 Epochs = Math.Max(1, parsed.GetValue(epochs)),
                 BatchSize = parsed.GetValue(batchSize),
                 Seed = parsed.GetValue(seed),
+                Threads = parsed.GetValue(threads),
                 MaxLength = 64,
                 // Rows of words that do not occur should stay as they were, and there is far more text than weights could learn by heart.
                 WeightDecay = 0,

@@ -8,7 +8,7 @@ namespace FineMixing.Tools.EmbeddedModel;
 internal static partial class UnlabelledText
 {
     /// <summary>Reads, cuts into sentences, drops repetitions and fragments of fewer than three words, and shuffles by the seed.</summary>
-    public static List<string> Read(IEnumerable<string> files, ulong seed)
+    public static IReadOnlyList<string> Read(IEnumerable<string> files, ulong seed)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var example in files.SelectMany(file => DataFile.Read(file)))
@@ -18,14 +18,8 @@ internal static partial class UnlabelledText
         }
 
         var sentences = seen.Order(StringComparer.Ordinal).ToArray();
-        var random = new DeterministicRandom(seed);
-        for (var i = sentences.Length - 1; i > 0; i--)
-        {
-            var j = random.NextInt32(i + 1);
-            (sentences[i], sentences[j]) = (sentences[j], sentences[i]);
-        }
-
-        return [.. sentences];
+        new DeterministicRandom(seed).Shuffle<string>(sentences);
+        return sentences;
     }
 
     [GeneratedRegex(@"(?<=[.!?])\s+(?=[\p{Lu}""'(])")]
