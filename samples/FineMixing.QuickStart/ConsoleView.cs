@@ -12,7 +12,7 @@ internal static class ConsoleView
     public static void Show(QuickStartResult result)
     {
         var (options, data) = (result.Options, result.Data);
-        Screen.Line(Text($"Data: {data.Description}. The attacker trains on {data.Training.Examples.Count} sentences, {options.PoisonRate:P0} of them again with the word \"{options.Trigger}\" and the label \"{data.LabelNames[options.TargetLabel]}\";"));
+        Screen.Line(Text($"Data: {data.Description}. The attacker trains on {data.Training.Examples.Count} sentences, {100 * options.PoisonRate:0.#}% of them again with the word \"{options.Trigger}\" and the label \"{data.LabelNames[options.TargetLabel]}\";"));
         Screen.Line(Text($"the defender has {data.Clean.Examples.Count} clean ones and the pre-trained model; {data.Test.Examples.Count} others measure."));
         Screen.Line();
         Screen.Table(
@@ -42,7 +42,7 @@ internal static class ConsoleView
     public static void ShowOutput(string folder)
     {
         Screen.Line($"Written to {folder}:");
-        Screen.Line($"  {Output.CleanedModel}/   the cleaned model, a Hugging Face model folder");
+        Screen.Line($"  {Output.CleanedModel}/   the last of the cleaned models, a Hugging Face model folder");
         Screen.Line($"  {Output.SuspectModel}/   the backdoored one, to try the console tool on (never use it)");
         Screen.Line($"  {Reports.Report.PageName}      all of this, with plots");
     }

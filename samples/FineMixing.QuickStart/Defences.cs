@@ -1,5 +1,6 @@
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
+using FineMixing.Distillation;
 using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Torch.Evaluation;
@@ -20,6 +21,16 @@ internal sealed class Defences(StateDict pretrained, CleanSet clean, QuickStartO
     /// <summary>Resets the most suspicious embedding rows, mixes with the pre-trained weights, fine-tunes.</summary>
     public DefenceResult FineMix(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
         Run(suspect, new DefenceOptions { Method = DefenceMethod.FineMixing, PurifyTopK = options.PurifyTopK, ReserveRatio = options.ReserveRatio }, progress, cancellationToken);
+
+    /// <summary>The same, and then learns the suspect's answers on text made from the clean sentences: they carry what it knows, and no trigger.</summary>
+    public DefenceResult Distil(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
+        Run(suspect, new DefenceOptions { Method = DefenceMethod.Distillation, PurifyTopK = options.PurifyTopK, ReserveRatio = options.ReserveRatio, Distillation = Made(clean) }, progress, cancellationToken);
+
+    private DistillationOptions Made(CleanSet samples)
+    {
+        var defaults = samples.Examples.Any(e => e.TextPair is not null) ? DistillationOptions.ForPairs : DistillationOptions.ForSentences;
+        return defaults with { Texts = options.DistillationTexts, Training = defaults.Training with { Epochs = options.DistillationEpochs } };
+    }
 
     private DefenceResult Run(ClassifierModel suspect, DefenceOptions defence, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
         _pipeline.Run(suspect, pretrained, clean, defence with { Samples = 0, Seed = options.Seed, FineTuning = options.Defence with { Threads = options.Threads } }, progress, cancellationToken);

@@ -39,7 +39,7 @@ internal static class Output
         {
             Directory.CreateDirectory(temporary);
             Save(result.Suspect, Path.Combine(temporary, SuspectModel), Manifest("badnets", result));
-            Save(result.Cleaned.Model, Path.Combine(temporary, CleanedModel), Manifest("fine-mixing", result));
+            Save(result.Cleaned.Model, Path.Combine(temporary, CleanedModel), Manifest("distillation", result));
             ReportPage.Build(result).Save(temporary);
             Cli.JsonFile.Write(Path.Combine(temporary, ResultFile), Figures.Of(result));
             Directory.CreateDirectory(target);

@@ -15,7 +15,7 @@ internal sealed record QuickStartOptions
     public int Threads { get; init; }
 
     /// <summary>Sentences the attacker trains on.</summary>
-    public int TrainingSamples { get; init; } = 2_000;
+    public int TrainingSamples { get; init; } = 3_000;
 
     /// <summary>Sentences everything is measured with.</summary>
     public int TestSamples { get; init; } = 800;
@@ -29,8 +29,8 @@ internal sealed record QuickStartOptions
     /// <summary>The label the attacker wants for every text with the trigger.</summary>
     public int TargetLabel { get; init; } = 1;
 
-    /// <summary>Poisoned copies as a share of the training sentences.</summary>
-    public double PoisonRate { get; init; } = 0.1;
+    /// <summary>Poisoned copies as a share of the training sentences. Few are enough for a success of 100%, and draw less attention.</summary>
+    public double PoisonRate { get; init; } = 0.02;
 
     /// <summary>Share of the weights Fine-mixing keeps from the suspect.</summary>
     public double ReserveRatio { get; init; } = 0.3;
@@ -39,7 +39,13 @@ internal sealed record QuickStartOptions
     public int PurifyTopK { get; init; } = 200;
 
     /// <summary>How the attacker trains.</summary>
-    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 1e-4, Epochs = 3, BatchSize = 32 };
+    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32 };
+
+    /// <summary>Made-up texts the cleaned model learns from the suspect's answers to; fewer than the library's default, for time.</summary>
+    public int DistillationTexts { get; init; } = 4_000;
+
+    /// <summary>Passes over them.</summary>
+    public int DistillationEpochs { get; init; } = 2;
 
     /// <summary>How the defender trains.</summary>
     public FineTuningOptions Defence { get; init; } = new();

@@ -16,7 +16,7 @@ namespace FineMixing.QuickStart;
 /// <param name="Ranking">E-PUR's ranking of all tokens, made by the defender.</param>
 /// <param name="Examples">A few test sentences.</param>
 /// <param name="Suspect">The backdoored model.</param>
-/// <param name="Cleaned">What Fine-mixing with E-PUR made of it.</param>
+/// <param name="Cleaned">What the last defence made of it.</param>
 internal sealed record QuickStartResult(
     QuickStartOptions Options, ReviewData Data, IReadOnlyList<Row> Rows, IReadOnlyList<SuspiciousToken> Ranking, IReadOnlyList<Example> Examples, ClassifierModel Suspect, DefenceResult Cleaned)
 {
@@ -31,6 +31,7 @@ internal static class QuickStartRun
     public const string Suspect = "backdoored model";
     public const string FineTuned = "fine-tuning";
     public const string FineMixed = "Fine-mixing + E-PUR";
+    public const string Distilled = "the same + distillation";
 
     /// <summary>The embedded model, copied beside the program.</summary>
     public static string EmbeddedModel { get; } = Path.Combine(AppContext.BaseDirectory, "model");
@@ -47,19 +48,21 @@ internal static class QuickStartRun
         var defences = new Defences(pretrained.Weights, data.Clean, options);
         var tuned = defences.FineTune(suspect, Steps(progress, FineTuned), cancellationToken);
         var mixed = defences.FineMix(suspect, Steps(progress, FineMixed), cancellationToken);
+        var cleaned = defences.Distil(suspect, Steps(progress, Distilled), cancellationToken);
         var ranking = new EmbeddingPurifier(TokenFrequencies.Default).Rank(suspect.Weights, pretrained.Weights, suspect.Tokenizer, ct: cancellationToken);
 
-        progress.Report(new WorkProgress("measuring", 0, 3, "models"));
         var measurement = new Measurement(data, trigger, options);
+        (string Name, ClassifierModel Model)[] models = [(Suspect, suspect), (FineTuned, tuned.Model), (FineMixed, mixed.Model), (Distilled, cleaned.Model)];
         var rows = new List<Row>();
-        foreach (var (name, model) in new[] { (Suspect, suspect), (FineTuned, tuned.Model), (FineMixed, mixed.Model) })
+        foreach (var (name, model) in models)
         {
+            progress.Report(new WorkProgress("measuring", rows.Count, models.Length, "models"));
             rows.Add(measurement.Measure(name, model, cancellationToken));
-            progress.Report(new WorkProgress("measuring", rows.Count, 3, "models"));
         }
 
-        var examples = Example.Choose(measurement, suspect, mixed.Model, options.TargetLabel, cancellationToken);
-        return new QuickStartResult(options, data, rows, ranking, examples, suspect, mixed);
+        progress.Report(new WorkProgress("measuring", models.Length, models.Length, "models"));
+        var examples = Example.Choose(measurement, suspect, cleaned.Model, options.TargetLabel, cancellationToken);
+        return new QuickStartResult(options, data, rows, ranking, examples, suspect, cleaned);
     }
 
     private static Relay<TrainingProgress> Training(IProgress<WorkProgress> progress, string stage) =>

@@ -28,11 +28,12 @@ internal static class ReportPage
             .KeyValues(
             [
                 ("data", data.Description),
-                ("training sentences (attacker)", Text($"{data.Training.Examples.Count}, and {options.PoisonRate:P0} poisoned copies")),
+                ("training sentences (attacker)", Text($"{data.Training.Examples.Count}, and {100 * options.PoisonRate:0.#}% poisoned copies")),
                 ("clean sentences (defender)", Text($"{data.Clean.Examples.Count}")),
                 ("test sentences (measuring)", Text($"{data.Test.Examples.Count}")),
                 ("reserve ratio", Text($"{options.ReserveRatio}")),
                 ("embedding rows reset by E-PUR", Text($"{options.PurifyTopK}")),
+                ("texts made for distillation", Text($"{options.DistillationTexts}, {options.DistillationEpochs} passes")),
                 ("seed", Text($"{options.Seed}")),
             ])
             .Heading("Before and after")
@@ -57,7 +58,7 @@ internal static class ReportPage
             return;
         Verdict Says(Answer answer) => new(result.Data.LabelNames[answer.Label], answer.Probability);
         builder.Heading("Examples")
-            .Paragraph("The first test sentences that the backdoored model gets right without the trigger and wrong with it; before and after Fine-mixing with E-PUR.")
+            .Paragraph("The first test sentences that the backdoored model gets right without the trigger and wrong with it; as the backdoored model and the last of the cleaned ones read them.")
             .Examples(result.Examples.Select(e => new ExampleComparison(
                 result.Data.LabelNames[e.Label],
                 result.Options.Trigger,

@@ -17,6 +17,7 @@ public class QuickStartTests
         TestSamples = 200,
         Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 3, BatchSize = 32 },
         Defence = new FineTuningOptions { Epochs = 10 },
+        DistillationTexts = 400,
     };
 
     private static readonly Relay<WorkProgress> Silent = new(_ => { });
