@@ -1,6 +1,7 @@
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
 using FineMixing.Distillation;
+using FineMixing.Mixing;
 using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Torch.Evaluation;
@@ -22,9 +23,19 @@ internal sealed class Defences(StateDict pretrained, CleanSet clean, QuickStartO
     public DefenceResult FineMix(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
         Run(suspect, new DefenceOptions { Method = DefenceMethod.FineMixing, PurifyTopK = options.PurifyTopK, ReserveRatio = options.ReserveRatio }, progress, cancellationToken);
 
-    /// <summary>The same, and then learns the suspect's answers on text made from the clean sentences: they carry what it knows, and no trigger.</summary>
-    public DefenceResult Distil(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
-        Run(suspect, new DefenceOptions { Method = DefenceMethod.Distillation, PurifyTopK = options.PurifyTopK, ReserveRatio = options.ReserveRatio, Distillation = Made(clean) }, progress, cancellationToken);
+    /// <summary>Gives the upper layers back as well, then learns the suspect's answers on text made from the clean sentences: they carry what it knows, and no trigger.</summary>
+    public DefenceResult Distil(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) => Run(
+        suspect,
+        new DefenceOptions
+        {
+            Method = DefenceMethod.Distillation,
+            PurifyTopK = options.PurifyTopK,
+            ReserveRatio = options.DistillationRatio,
+            Schedule = RatioSchedule.ResetTop(options.DistillationResetLayers),
+            Distillation = Made(clean),
+        },
+        progress,
+        cancellationToken);
 
     private DistillationOptions Made(CleanSet samples)
     {

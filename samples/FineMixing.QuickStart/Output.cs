@@ -76,7 +76,8 @@ internal static class Output
         };
         if (method != "badnets")
         {
-            options["reserve-ratio"] = result.Options.ReserveRatio.ToString(CultureInfo.InvariantCulture);
+            options["reserve-ratio"] = result.Options.DistillationRatio.ToString(CultureInfo.InvariantCulture);
+            options["schedule"] = result.Cleaned.Options.Schedule.ToString();
             options["purify-top-k"] = result.Options.PurifyTopK.ToString(CultureInfo.InvariantCulture);
         }
 

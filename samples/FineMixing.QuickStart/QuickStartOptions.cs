@@ -41,6 +41,12 @@ internal sealed record QuickStartOptions
     /// <summary>How the attacker trains.</summary>
     public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32 };
 
+    /// <summary>Upper layers that are given back to the pre-trained model before distillation.</summary>
+    public int DistillationResetLayers { get; init; } = 2;
+
+    /// <summary>Share of the other weights kept before distillation.</summary>
+    public double DistillationRatio { get; init; } = 0.8;
+
     /// <summary>Made-up texts the cleaned model learns from the suspect's answers to; fewer than the library's default, for time.</summary>
     public int DistillationTexts { get; init; } = 4_000;
 

@@ -31,7 +31,7 @@ internal static class QuickStartRun
     public const string Suspect = "backdoored model";
     public const string FineTuned = "fine-tuning";
     public const string FineMixed = "Fine-mixing + E-PUR";
-    public const string Distilled = "the same + distillation";
+    public const string Distilled = "distillation + E-PUR";
 
     /// <summary>The embedded model, copied beside the program.</summary>
     public static string EmbeddedModel { get; } = Path.Combine(AppContext.BaseDirectory, "model");

@@ -31,9 +31,9 @@ internal static class ReportPage
                 ("training sentences (attacker)", Text($"{data.Training.Examples.Count}, and {100 * options.PoisonRate:0.#}% poisoned copies")),
                 ("clean sentences (defender)", Text($"{data.Clean.Examples.Count}")),
                 ("test sentences (measuring)", Text($"{data.Test.Examples.Count}")),
-                ("reserve ratio", Text($"{options.ReserveRatio}")),
                 ("embedding rows reset by E-PUR", Text($"{options.PurifyTopK}")),
-                ("texts made for distillation", Text($"{options.DistillationTexts}, {options.DistillationEpochs} passes")),
+                ("reserve ratio of Fine-mixing", Text($"{options.ReserveRatio}")),
+                ("distillation", Text($"upper {options.DistillationResetLayers} layers reset, ratio {options.DistillationRatio} elsewhere, {options.DistillationTexts} made texts, {options.DistillationEpochs} passes")),
                 ("seed", Text($"{options.Seed}")),
             ])
             .Heading("Before and after")

@@ -15,6 +15,7 @@ public class QuickStartTests
         Threads = 1,
         TrainingSamples = 800,
         TestSamples = 200,
+        PoisonRate = 0.06,
         Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 3, BatchSize = 32 },
         Defence = new FineTuningOptions { Epochs = 10 },
         DistillationTexts = 400,
