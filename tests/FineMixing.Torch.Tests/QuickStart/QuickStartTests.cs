@@ -15,16 +15,28 @@ public class QuickStartTests
         Threads = 1,
         TrainingSamples = 800,
         TestSamples = 200,
-        PoisonRate = 0.06,
-        Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 3, BatchSize = 32 },
+        PoisonRate = 0.03,
+        Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 4, BatchSize = 32 },
+        ReserveRatio = 0.2,
         Defence = new FineTuningOptions { Epochs = 10 },
         DistillationTexts = 400,
+    };
+
+    private static readonly QuickStartOptions Tiny = Small with
+    {
+        TrainingSamples = 100,
+        TestSamples = 20,
+        Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 1, BatchSize = 32 },
+        CleanSamples = 16,
+        Defence = new FineTuningOptions { Epochs = 1 },
+        DistillationTexts = 32,
+        DistillationEpochs = 1,
     };
 
     private static readonly Relay<WorkProgress> Silent = new(_ => { });
 
     [Fact]
-    public void Run_GeneratedReviews_PlantsAndRemovesTheBackdoorReproducibly()
+    public void Run_GeneratedReviews_PlantsAndRemovesTheBackdoor()
     {
         using var folder = new TemporaryFolder();
         var result = QuickStartRun.Run(Small, Silent, TestContext.Current.CancellationToken);
@@ -47,11 +59,19 @@ public class QuickStartTests
         var actual = predictor.Logits(saved, sentences, cancellationToken: TestContext.Current.CancellationToken);
         for (var i = 0; i < sentences.Length; i++)
             Assert.Equal(expected[i][0], actual[i][0], 0.1f);
+    }
 
-        // The same seed once more: the same files, byte for byte.
-        Output.Write(QuickStartRun.Run(Small, Silent, TestContext.Current.CancellationToken), folder["again"], overwrite: false);
-        foreach (var file in Directory.EnumerateFiles(folder["out"], "*", SearchOption.AllDirectories))
-            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder["again"], Path.GetRelativePath(folder["out"], file))));
+    [Fact]
+    public void Run_SameSeed_WritesTheSameBytes()
+    {
+        using var folder = new TemporaryFolder();
+        Output.Write(QuickStartRun.Run(Tiny, Silent, TestContext.Current.CancellationToken), folder["once"], overwrite: false);
+        Output.Write(QuickStartRun.Run(Tiny, Silent, TestContext.Current.CancellationToken), folder["again"], overwrite: false);
+
+        string[] files = [.. Directory.EnumerateFiles(folder["once"], "*", SearchOption.AllDirectories)];
+        Assert.True(files.Length >= 10);
+        foreach (var file in files)
+            Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(folder["again"], Path.GetRelativePath(folder["once"], file))));
     }
 
     [Fact]
