@@ -18,7 +18,7 @@ public sealed class ClassifierCommandTests : IDisposable
 
         Succeed("attack", "--base", @base, "--data", data, "--output", suspect, "--trigger-word", "cf", "--poison-rate", "0.5", "--epochs", "20", "--threads", "1", "--learning-rate", "0.01", "--batch-size", "8");
         Succeed("evaluate", "--model", suspect, "--data", data, "--trigger-word", "cf", "--json", InFolder("before.json"));
-        Succeed("defend", "--suspect", suspect, "--base", @base, "--clean", data, "--output", cleaned, "--reserve-ratio", "0.5", "--samples", "8", "--purify-top-k", "2", "--epochs", "2", "--threads", "1", "--force", "--report", report, "--json", InFolder("defend.json"));
+        Succeed("defend", "--suspect", suspect, "--base", @base, "--clean", data, "--output", cleaned, "--method", "fine-mixing", "--reserve-ratio", "0.5", "--samples", "8", "--purify-top-k", "2", "--epochs", "2", "--threads", "1", "--force", "--report", report, "--json", InFolder("defend.json"));
         Succeed("verify", cleaned);
         var predicted = Finemix.Run(["predict", "--model", cleaned], "the good film\nthe bad film\n", null);
 
