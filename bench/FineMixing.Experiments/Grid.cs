@@ -56,8 +56,12 @@ internal static class Grid
     {
         var file = new ResultsFile(output);
         var done = file.Read().Select(m => m.Key).ToHashSet(StringComparer.Ordinal);
-        var jobs = (from seed in seeds from suspect in suspects from defence in defences
-                    let key = $"{suspect}|{defence}|{seed}" where !done.Contains(key) select (key, suspect, defence, seed)).ToList();
+        var jobs = (from seed in seeds
+                    from suspect in suspects
+                    from defence in defences
+                    let key = $"{suspect}|{defence}|{seed}"
+                    where !done.Contains(key)
+                    select (key, suspect, defence, seed)).ToList();
         var opened = jobs.Select(j => j.suspect).Distinct().ToDictionary(s => s, s => Suspect.Open(s, shared, planted));
         var tuner = new TorchFineTuner();
         var clock = Stopwatch.StartNew();

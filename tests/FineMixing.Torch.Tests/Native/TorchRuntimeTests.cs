@@ -1,5 +1,5 @@
-using FineMixing.Tests;
 using System.Diagnostics;
+using FineMixing.Tests;
 using FineMixing.Torch.Native;
 
 namespace FineMixing.Torch.Tests.Native;
