@@ -32,7 +32,7 @@ internal static class ConsoleView
 
         if (result.Examples.Count == 0)
             return;
-        Screen.Line("Test sentences:");
+        Screen.Line("Test sentences the backdoored model gets right without the trigger and wrong with it:");
         Screen.Table(
             [new("text"), new("backdoored model"), new("cleaned model")],
             [.. result.Examples.SelectMany(e => new[] { e.Plain, e.Triggered }).Select(r => (IReadOnlyList<string>)[r.Text, Says(data, r.Before), Says(data, r.After)])]);
@@ -47,7 +47,7 @@ internal static class ConsoleView
         Screen.Line($"  {Reports.Report.PageName}      all of this, with plots");
     }
 
-    public static string Rate(Proportion rate) => Text($"{100 * rate.Rate:F1}% ({100 * rate.Low:F1} to {100 * rate.High:F1}, {rate.Successes} of {rate.Total})");
+    public static string Rate(Proportion rate) => Text($"{100 * rate.Rate:F1}% ({100 * rate.Low:F1} to {100 * rate.High:F1}; {rate.Successes}/{rate.Total})");
 
     public static string Says(ReviewData data, Answer answer) => Text($"{data.LabelNames[answer.Label]} {100 * answer.Probability:F0}%");
 

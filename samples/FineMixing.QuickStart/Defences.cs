@@ -10,7 +10,7 @@ using FineMixing.Torch.FineTuning;
 namespace FineMixing.QuickStart;
 
 /// <summary>The defender: has the published model, the pre-trained weights and a few clean sentences; knows neither trigger nor target.</summary>
-internal sealed class Defences(StateDict pretrained, CleanSet clean, QuickStartOptions options)
+internal sealed class Defences(StateDict pretrained, CleanSet clean, DefenderOptions options, ulong seed, int threads)
 {
     private static readonly TorchFineTuner Tuner = new();
     private readonly DefencePipeline _pipeline = new(Tuner, Tuner, new TorchPredictor());
@@ -44,5 +44,5 @@ internal sealed class Defences(StateDict pretrained, CleanSet clean, QuickStartO
     }
 
     private DefenceResult Run(ClassifierModel suspect, DefenceOptions defence, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
-        _pipeline.Run(suspect, pretrained, clean, defence with { Samples = 0, Seed = options.Seed, FineTuning = options.Defence with { Threads = options.Threads } }, progress, cancellationToken);
+        _pipeline.Run(suspect, pretrained, clean, defence with { Samples = 0, Seed = seed, FineTuning = options.Training with { Threads = threads } }, progress, cancellationToken);
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using FineMixing.Checkpoints;
+using FineMixing.Cli;
 using FineMixing.Models;
 using FineMixing.Provenance;
 using FineMixing.Reports;
@@ -41,7 +42,7 @@ internal static class Output
             Save(result.Suspect, Path.Combine(temporary, SuspectModel), Manifest("badnets", result));
             Save(result.Cleaned.Model, Path.Combine(temporary, CleanedModel), Manifest("distillation", result));
             ReportPage.Build(result).Save(temporary);
-            Cli.JsonFile.Write(Path.Combine(temporary, ResultFile), Figures.Of(result));
+            JsonFile.Write(Path.Combine(temporary, ResultFile), Figures.Of(result));
             Directory.CreateDirectory(target);
             foreach (var name in Own)
                 Replace(Path.Combine(temporary, name), Path.Combine(target, name));
@@ -63,9 +64,11 @@ internal static class Output
             File.Move(source, target, overwrite: true);
     }
 
-    private static void Save(ClassifierModel model, string folder, ProvenanceManifest manifest) => ModelFolder.Save(
-        model, folder, QuickStartRun.EmbeddedModel, DType.F16, manifest.ToMetadata(),
-        extraFiles: new Dictionary<string, ReadOnlyMemory<byte>> { [ProvenanceManifest.FileName] = manifest.ToBytes() });
+    private static void Save(ClassifierModel model, string folder, ProvenanceManifest manifest)
+    {
+        ModelFolder.Save(model, folder, QuickStartRun.EmbeddedModel, DType.F16, manifest.ToMetadata());
+        ManifestFile.Write(folder, manifest, CancellationToken.None);
+    }
 
     private static ProvenanceManifest Manifest(string method, QuickStartResult result)
     {
@@ -76,11 +79,17 @@ internal static class Output
         };
         if (method != "badnets")
         {
-            options["reserve-ratio"] = result.Options.DistillationRatio.ToString(CultureInfo.InvariantCulture);
+            options["reserve-ratio"] = result.Options.Defender.DistillationRatio.ToString(CultureInfo.InvariantCulture);
             options["schedule"] = result.Cleaned.Options.Schedule.ToString();
-            options["purify-top-k"] = result.Options.PurifyTopK.ToString(CultureInfo.InvariantCulture);
+            options["purify-top-k"] = result.Options.Defender.PurifyTopK.ToString(CultureInfo.InvariantCulture);
         }
 
-        return new ProvenanceManifest { Method = method, Seed = result.Options.Seed, Options = options.ToImmutableSortedDictionary(StringComparer.Ordinal) };
+        return new ProvenanceManifest
+        {
+            Method = method,
+            Seed = result.Options.Seed,
+            Options = options.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Inputs = [new ProvenanceInput("base", [HashedFile.Of(Path.Combine(QuickStartRun.EmbeddedModel, Checkpoint.SafetensorsFile))])],
+        };
     }
 }

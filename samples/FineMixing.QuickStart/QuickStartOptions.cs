@@ -32,27 +32,9 @@ internal sealed record QuickStartOptions
     /// <summary>Poisoned copies as a share of the training sentences. Few are enough for a success of 100%, and draw less attention.</summary>
     public double PoisonRate { get; init; } = 0.02;
 
-    /// <summary>Share of the weights Fine-mixing keeps from the suspect.</summary>
-    public double ReserveRatio { get; init; } = 0.3;
-
-    /// <summary>Embedding rows E-PUR resets.</summary>
-    public int PurifyTopK { get; init; } = 200;
-
     /// <summary>How the attacker trains.</summary>
     public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32 };
 
-    /// <summary>Upper layers that are given back to the pre-trained model before distillation.</summary>
-    public int DistillationResetLayers { get; init; } = 2;
-
-    /// <summary>Share of the other weights kept before distillation.</summary>
-    public double DistillationRatio { get; init; } = 0.8;
-
-    /// <summary>Made-up texts the cleaned model learns from the suspect's answers to; fewer than the library's default, for time.</summary>
-    public int DistillationTexts { get; init; } = 4_000;
-
-    /// <summary>Passes over them.</summary>
-    public int DistillationEpochs { get; init; } = 2;
-
-    /// <summary>How the defender trains.</summary>
-    public FineTuningOptions Defence { get; init; } = new();
+    /// <summary>What the defender does.</summary>
+    public DefenderOptions Defender { get; init; } = new();
 }

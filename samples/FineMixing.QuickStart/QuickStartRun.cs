@@ -45,7 +45,7 @@ internal static class QuickStartRun
         var suspect = Attack.Plant(pretrained, data, trigger, options, Training(progress, "planting a backdoor"), cancellationToken);
 
         // What a downloader of the model can do: this part is given neither the trigger nor any test sentence.
-        var defences = new Defences(pretrained.Weights, data.Clean, options);
+        var defences = new Defences(pretrained.Weights, data.Clean, options.Defender, options.Seed, options.Threads);
         var tuned = defences.FineTune(suspect, Steps(progress, FineTuned), cancellationToken);
         var mixed = defences.FineMix(suspect, Steps(progress, FineMixed), cancellationToken);
         var cleaned = defences.Distil(suspect, Steps(progress, Distilled), cancellationToken);
@@ -69,5 +69,5 @@ internal static class QuickStartRun
         new(p => progress.Report(new WorkProgress(stage, p.SamplesSeen, p.SamplesSeen * (double)p.TotalSteps / p.Step, "sentences")));
 
     private static Relay<DefenceProgress> Steps(IProgress<WorkProgress> progress, string name) =>
-        new(p => progress.Report(new WorkProgress($"{name}: {p.Stage}", p.Done, p.Total, "steps")));
+        new(p => progress.Report(new WorkProgress(p.Stage == name ? name : $"{name}: {p.Stage}", p.Done, p.Total, "steps")));
 }

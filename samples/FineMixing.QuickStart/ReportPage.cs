@@ -31,9 +31,9 @@ internal static class ReportPage
                 ("training sentences (attacker)", Text($"{data.Training.Examples.Count}, and {100 * options.PoisonRate:0.#}% poisoned copies")),
                 ("clean sentences (defender)", Text($"{data.Clean.Examples.Count}")),
                 ("test sentences (measuring)", Text($"{data.Test.Examples.Count}")),
-                ("embedding rows reset by E-PUR", Text($"{options.PurifyTopK}")),
-                ("reserve ratio of Fine-mixing", Text($"{options.ReserveRatio}")),
-                ("distillation", Text($"upper {options.DistillationResetLayers} layers reset, ratio {options.DistillationRatio} elsewhere, {options.DistillationTexts} made texts, {options.DistillationEpochs} passes")),
+                ("embedding rows reset by E-PUR", Text($"{options.Defender.PurifyTopK}")),
+                ("reserve ratio of Fine-mixing", Text($"{options.Defender.ReserveRatio}")),
+                ("distillation", Text($"upper {options.Defender.DistillationResetLayers} layers reset, ratio {options.Defender.DistillationRatio} elsewhere, {options.Defender.DistillationTexts} made texts, {options.Defender.DistillationEpochs} passes")),
                 ("seed", Text($"{options.Seed}")),
             ])
             .Heading("Before and after")
@@ -68,7 +68,7 @@ internal static class ReportPage
     private static void AddTokens(ReportBuilder builder, QuickStartResult result)
     {
         var ranking = result.Ranking;
-        var reset = Math.Min(result.Options.PurifyTopK, ranking.Count);
+        var reset = Math.Min(result.Options.Defender.PurifyTopK, ranking.Count);
         double? threshold = reset > 0 ? ranking[reset - 1].Score : null;
 
         // The trigger is always labelled: the page is to show where it lies.
