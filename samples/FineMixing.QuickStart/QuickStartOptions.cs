@@ -11,8 +11,8 @@ internal sealed record QuickStartOptions
     /// <summary>Decides everything random.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>CPU threads; 0 takes all.</summary>
-    public int Threads { get; init; }
+    /// <summary>CPU threads; 0 takes all. One gives the same bits whatever the machine's number of cores.</summary>
+    public int Threads { get; init; } = 1;
 
     /// <summary>Sentences the attacker trains on.</summary>
     public int TrainingSamples { get; init; } = 3_000;
