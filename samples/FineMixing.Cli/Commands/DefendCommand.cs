@@ -150,19 +150,31 @@ internal static class DefendCommand
     private static ProvenanceManifest Manifest(Request request, DefenceResult result, ICheckpoint suspect, ICheckpoint @base, CancellationToken token)
     {
         var options = result.Options;
-        var training = options.FineTuning;
+        var distillation = options.Method == DefenceMethod.Distillation ? options.Distillation : null;
+        var training = distillation?.Training ?? options.FineTuning;
         var text = new Dictionary<string, string>
         {
             ["batch-size"] = Text(training.BatchSize),
             ["epochs"] = Text(training.Epochs),
             ["learning-rate"] = Text(training.LearningRate),
-            ["max-length"] = Text(training.MaxLength),
+            ["max-length"] = Text(options.FineTuning.MaxLength),
             ["purify-top-k"] = Text(options.PurifyTopK),
             ["samples"] = Text(result.Samples),
             ["samples-sha256"] = result.SamplesSha256,
             ["schedule"] = options.Schedule.ToString(),
             ["reserve-ratio"] = options.ReserveRatio is { } given ? Text(given) : "auto",
         };
+        if (distillation is not null)
+        {
+            text["crossovers"] = Text(distillation.Crossovers);
+            text["frequent-words"] = Text(distillation.FrequentWords);
+            text["neighbours"] = Text(distillation.Neighbours);
+            text["neighbour-share"] = Text(distillation.NeighbourShare);
+            text["random-share"] = Text(distillation.RandomShare);
+            text["temperature"] = Text(distillation.Temperature);
+            text["texts"] = Text(distillation.Texts);
+        }
+
         if (request.Frequencies is { } file)
             text["frequencies-sha256"] = HashedFile.Of(file, token).Sha256;
         return new ProvenanceManifest

@@ -119,7 +119,7 @@ public sealed class ModelFolder
     public static void RefuseExisting(string folder)
     {
         if (File.Exists(folder) || (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any()))
-            throw new IOException($"The output '{folder}' already exists; name a new folder, or ask for overwriting.");
+            throw new IOException($"The output '{folder}' already exists and is not overwritten; name a new folder.");
     }
 
     /// <summary>Files of a model folder that belong to its tokenizer.</summary>
