@@ -80,11 +80,11 @@ internal static class Workload
         return new ModelInput(new Encoding(ids, new int[length]), target);
     }
 
-    /// <summary>Lengths like those of SST-2's test sentences: log-normal, mean about 25 tokens.</summary>
+    /// <summary>Lengths like those of SST-2's training texts: log-normal, mean about 12 tokens, at most 60.</summary>
     public static ModelInput[] Sentences(int count)
     {
         var random = new DeterministicRandom(7);
-        return [.. Enumerable.Range(0, count).Select(_ => Text(random, Math.Clamp((int)Math.Exp(3.1 + (0.5 * random.NextGaussian())), 4, 100)))];
+        return [.. Enumerable.Range(0, count).Select(_ => Text(random, Math.Clamp((int)Math.Exp(2.38 + (0.5 * random.NextGaussian())), 4, 60)))];
     }
 
     /// <summary>Floating-point operations of one training step, counted as 6 per weight and token plus attention.</summary>
