@@ -93,6 +93,7 @@ internal static partial class FilesBenchmark
                 new Case("finemix mix", () => Command(dll ? "dotnet" : cli, arguments), Clean, "cp of the output", "2"));
         }
 
+        Clean();
         harness.Line("");
     }
 
