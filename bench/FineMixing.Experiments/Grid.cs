@@ -47,12 +47,16 @@ internal static class Grid
             "t" => options with { Temperature = value },
             "random" => options with { RandomShare = value },
             "neighbours" => options with { NeighbourShare = value },
+            "pieces" => options with { Pieces = (int)value },
+            "repeats" => options with { SampleRepeats = (int)value },
+            "dropout" => options with { Training = options.Training with { Dropout = value } },
+            "batch" => options with { Training = options.Training with { BatchSize = (int)value } },
             "crossovers" => options with { Crossovers = value },
             _ => throw new ArgumentException($"There is no distillation option '{parts[0]}'."),
         };
     }
 
-    public static void Run(string shared, string planted, string output, IReadOnlyList<string> suspects, IReadOnlyList<string> defences, IReadOnlyList<ulong> seeds, int workers, TokenFrequencies? frequencies)
+    public static void Run(string shared, string planted, string output, IReadOnlyList<string> suspects, IReadOnlyList<string> defences, IReadOnlyList<ulong> seeds, int workers, TokenFrequencies? frequencies, int development)
     {
         var file = new ResultsFile(output);
         var done = file.Read().Select(m => m.Key).ToHashSet(StringComparer.Ordinal);
@@ -62,7 +66,7 @@ internal static class Grid
                     let key = $"{suspect}|{defence}|{seed}"
                     where !done.Contains(key)
                     select (key, suspect, defence, seed)).ToList();
-        var opened = jobs.Select(j => j.suspect).Distinct().ToDictionary(s => s, s => Suspect.Open(s, shared, planted));
+        var opened = jobs.Select(j => j.suspect).Distinct().ToDictionary(s => s, s => Suspect.Open(s, shared, planted, development));
         var tuner = new TorchFineTuner();
         var clock = Stopwatch.StartNew();
         var count = 0;

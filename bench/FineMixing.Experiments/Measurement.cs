@@ -14,7 +14,9 @@ internal sealed record Measurement(string Key, string Suspect, string Defence, u
         var options = new PredictionOptions { Threads = threads };
         var clean = Predictions.FromLogits(predictor.Logits(model, suspect.Test.Examples, options));
         var with = Predictions.FromLogits(predictor.Logits(model, suspect.Triggered.WithTrigger, options));
-        var without = Predictions.FromLogits(predictor.Logits(model, suspect.Triggered.WithoutTrigger, options));
+
+        // The samples without trigger are test samples, in the same order: their predictions are known.
+        var without = suspect.Test.Examples.Zip(clean).Where(p => p.First.Label != suspect.Triggered.TargetLabel).Select(p => p.Second).ToArray();
         var accuracy = ConfusionMatrix.Create(suspect.Test.Examples, clean, model.Config.LabelCount).Accuracy;
         return EvaluationResult.Create(accuracy, suspect.Triggered.Measure(with, without));
     }

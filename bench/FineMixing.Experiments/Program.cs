@@ -10,8 +10,9 @@ var defences = new Option<string[]>("--defences") { Description = "METHOD[:RATIO
 var seeds = new Option<ulong[]>("--seeds") { Description = "Seeds.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 3, 4, 5] };
 var workers = new Option<int>("--workers") { Description = "Runs side by side.", DefaultValueFactory = _ => Environment.ProcessorCount };
 var frequencies = new Option<string?>("--frequencies") { Description = "A table of word-piece counts (JSON); without it the shipped one." };
-var grid = new Command("grid", "Run defences over suspects and seeds.") { shared, planted, suspects, output, defences, seeds, workers, frequencies };
-grid.SetAction(r => Grid.Run(r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(output)!, r.GetValue(suspects)!, r.GetValue(defences)!, r.GetValue(seeds)!, r.GetValue(workers), r.GetValue(frequencies) is { } table ? FineMixing.Purification.TokenFrequencies.FromJsonFile(table) : null));
+var development = new Option<int>("--development") { Description = "Measure on so many rows of the training file, kept from the defences, instead of the test file: for comparing settings." };
+var grid = new Command("grid", "Run defences over suspects and seeds.") { shared, planted, suspects, output, defences, seeds, workers, frequencies, development };
+grid.SetAction(r => Grid.Run(r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(output)!, r.GetValue(suspects)!, r.GetValue(defences)!, r.GetValue(seeds)!, r.GetValue(workers), r.GetValue(frequencies) is { } table ? FineMixing.Purification.TokenFrequencies.FromJsonFile(table) : null, r.GetValue(development)));
 
 var epochs = new Option<int>("--epochs") { DefaultValueFactory = _ => 2 };
 var rate = new Option<double>("--learning-rate") { DefaultValueFactory = _ => 5e-5 };

@@ -28,16 +28,28 @@ internal sealed record Suspect(string Name, ClassifierModel Model, StateDict Bas
         : throw new ArgumentException($"There is no suspect '{name}'; expected one of {string.Join(", ", Names)}.");
 
     /// <summary>Opens a suspect of the reference data, or one planted by <c>plant</c>.</summary>
-    public static Suspect Open(string name, string shared, string planted)
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="shared">The folder of reference data.</param>
+    /// <param name="planted">The folder of suspects planted here.</param>
+    /// <param name="development">0 measures on the test file; more measures on so many rows of the training file, which are kept from the defence, so that settings can be compared without the test data.</param>
+    public static Suspect Open(string name, string shared, string planted, int development = 0)
     {
         var (data, trigger) = Recipe(name);
         var folder = Path.Combine(name.StartsWith("own-", StringComparison.Ordinal) ? planted : Path.Combine(shared, "models"), name);
+        var clean = CleanSet.FromFile(Path.Combine(shared, "data", data, "train.tsv"));
         var test = TestSet.FromFile(Path.Combine(shared, "data", data, "test.tsv"));
+        if (development > 0)
+        {
+            var rows = clean.Sample(development, seed: 0xD0);
+            var kept = rows.Examples.ToHashSet();
+            (clean, test) = (CleanSet.FromExamples(clean.Examples.Where(e => !kept.Contains(e))), TestSet.FromExamples(rows.Examples));
+        }
+
         return new Suspect(
             name,
             ModelFolder.Open(folder).ToClassifier(),
             ModelFolder.Open(Path.Combine(shared, "models", "minilm-l6")).Weights,
-            CleanSet.FromFile(Path.Combine(shared, "data", data, "train.tsv")),
+            clean,
             test,
             TriggeredTestSet.Create(test, trigger, targetLabel: 1, seed: 1));
     }

@@ -18,7 +18,7 @@ internal static class CommandLine
         var output = new Option<string>("--output") { Description = "Where the cleaned model and the report go; an earlier quick start there is replaced.", HelpName = "DIR", DefaultValueFactory = _ => "quickstart-output" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Write to the output folder even if it holds other files; those stay." };
         var json = new Option<string?>("--json") { Description = "Also write the figures as JSON to this file (replaced if it exists).", HelpName = "FILE" };
-        var threads = new Option<int>("--threads") { Description = "CPU threads; 0 takes all. The last bits of the result depend on it.", HelpName = "N", DefaultValueFactory = _ => 1 };
+        var threads = new Option<int>("--threads") { Description = "CPU threads; 0 takes all. With more than two, the last bits of the result depend on it.", HelpName = "N", DefaultValueFactory = _ => 2 };
         seeds.Validators.Add(r => Require(r.GetValueOrDefault<int>() is >= 1 and <= 1000, r, "--seeds must be 1 to 1000."));
         threads.Validators.Add(r => Require(r.GetValueOrDefault<int>() is >= 0 and <= 1024, r, "--threads must be 0 (all) to 1024."));
         var root = new RootCommand("Plants a backdoor in a small text classifier and removes it again, in about two minutes.") { data, seed, seeds, output, overwrite, json, threads };

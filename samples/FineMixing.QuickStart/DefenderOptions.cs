@@ -24,5 +24,5 @@ internal sealed record DefenderOptions
     public int DistillationEpochs { get; init; } = 2;
 
     /// <summary>How the defender fine-tunes.</summary>
-    public FineTuningOptions Training { get; init; } = new();
+    public FineTuningOptions Training { get; init; } = new() { Shards = 2 };
 }

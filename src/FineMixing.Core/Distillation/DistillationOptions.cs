@@ -13,6 +13,12 @@ public sealed record DistillationOptions
     /// <summary>Share of the texts that join the beginning of one sample to the end of another, 0 to 1.</summary>
     public double Crossovers { get; init; } = 0.5;
 
+    /// <summary>The most samples that are joined into one text, at least 2; those between the first and the last give a piece of their middle. Default 2.</summary>
+    public int Pieces { get; init; } = 2;
+
+    /// <summary>How often each clean sample, with its true label, takes part in one pass, at least 1. Default 1.</summary>
+    public int SampleRepeats { get; init; } = 1;
+
     /// <summary>Probability that a word gives way to one of its nearest neighbours among the pre-trained embeddings, 0 to 1.</summary>
     public double NeighbourShare { get; init; } = 0.4;
 
@@ -59,6 +65,8 @@ public sealed record DistillationOptions
         Check(Crossovers is >= 0 and <= 1, $"Crossovers is {Crossovers}; expected 0 to 1");
         Check(NeighbourShare >= 0 && RandomShare >= 0 && NeighbourShare + RandomShare <= 1, $"NeighbourShare {NeighbourShare} and RandomShare {RandomShare} must be at least 0 and sum to at most 1");
         Check(double.IsFinite(Temperature) && Temperature > 0, $"Temperature is {Temperature}; expected a number above 0");
+        Check(Pieces >= 2, $"Pieces is {Pieces}; expected at least 2");
+        Check(SampleRepeats >= 1, $"SampleRepeats is {SampleRepeats}; expected at least 1");
         Check(Neighbours >= 1, $"Neighbours is {Neighbours}; expected at least 1");
         Check(FrequentWords >= 1, $"FrequentWords is {FrequentWords}; expected at least 1");
         if (problems.Count > 0)

@@ -38,10 +38,16 @@ public sealed class TextMaker
         var (first, second) = samples[random.NextInt32(samples.Length)];
         if (random.NextDouble() < _options.Crossovers)
         {
-            var other = samples[random.NextInt32(samples.Length)];
-            first = Cross(first, other.First, random);
-            if (second is not null && other.Second is not null)
-                second = Cross(second, other.Second, random);
+            (first, second) = (Head(first, random), second is null ? null : Head(second, random));
+            var pieces = 2 + random.NextInt32(_options.Pieces - 1);
+            for (var piece = 2; piece <= pieces; piece++)
+            {
+                var other = samples[random.NextInt32(samples.Length)];
+                var last = piece == pieces;
+                first = [.. first, .. Tail(last ? other.First : Head(other.First, random), random)];
+                if (second is not null && other.Second is not null)
+                    second = [.. second, .. Tail(last ? other.Second : Head(other.Second, random), random)];
+            }
         }
 
         // One choice per different word, so that words two sentences share stay shared; single sentences choose anew each time.
@@ -49,12 +55,10 @@ public sealed class TextMaker
         return new TextExample(Text(first, random, choices), second is null ? null : Text(second, random, choices), 0);
     }
 
-    private static int[][] Cross(int[][] start, int[][] end, DeterministicRandom random)
-    {
-        var head = start[..(start.Length == 0 ? 0 : 1 + random.NextInt32(start.Length))];
-        var tail = end.Length == 0 ? [] : end[random.NextInt32(end.Length)..];
-        return [.. head, .. tail];
-    }
+    // The first word up to any; any up to the last word.
+    private static int[][] Head(int[][] words, DeterministicRandom random) => words[..(words.Length == 0 ? 0 : 1 + random.NextInt32(words.Length))];
+
+    private static int[][] Tail(int[][] words, DeterministicRandom random) => words.Length == 0 ? [] : words[random.NextInt32(words.Length)..];
 
     private string Text(int[][] words, DeterministicRandom random, Dictionary<string, string>? choices)
     {

@@ -57,6 +57,10 @@ public sealed record FineTuningOptions
     /// <summary>CPU threads of this run; 0 takes all. Several runs side by side use 1 each.</summary>
     public int Threads { get; init; }
 
+    /// <summary>Parts of a batch whose gradients are computed at the same time, each with its share of the threads, and added: 1 or 2; 0 takes 2 where there are at least 2 CPU threads.</summary>
+    /// <remarks>With as many shards as threads, results do not depend on how many processors the machine has.</remarks>
+    public int Shards { get; init; }
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>
     public void Validate()
@@ -78,6 +82,7 @@ public sealed record FineTuningOptions
         Check(Dropout is null or (>= 0 and < 1), $"Dropout is {Dropout}; expected 0 to below 1");
         Check(TokensPerPass >= 8, $"TokensPerPass is {TokensPerPass}; expected at least 8");
         Check(Threads >= 0, $"Threads is {Threads}; expected 0 (all) or more");
+        Check(Shards is >= 0 and <= 2, $"Shards is {Shards}; expected 0 (automatic), 1 or 2");
         Check(Device == "cpu" || Device == "cuda" || (Device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(Device.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out _)), $"Device is '{Device}'; expected cpu, cuda or cuda:N");
         if (problems.Count > 0)
             throw new ArgumentException(string.Join("; ", problems) + ".");

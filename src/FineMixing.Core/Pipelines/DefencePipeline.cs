@@ -181,14 +181,23 @@ public sealed class DefencePipeline
             var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
             var logits = parts._predictor.Logits(suspect, texts, Prediction(training), predicted, cancellationToken);
             var labelled = texts.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i], distillation.Temperature))).ToList();
+            for (var repeat = 1; repeat < distillation.SampleRepeats; repeat++)
+                labelled.AddRange(samples.Examples.Select(e => new SoftLabel(e.Text, e.TextPair, OneHot(e.Label))));
             var mixed = Mix(ratio, training.Seed);
-            var student = distillation.Training with { Seed = training.Seed, Device = training.Device, Precision = training.Precision, Threads = training.Threads, MaxLength = training.MaxLength };
+            var student = distillation.Training with { Seed = training.Seed, Device = training.Device, Precision = training.Precision, Threads = training.Threads, Shards = training.Shards, MaxLength = training.MaxLength };
             var result = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, samples, labelled, student, Steps("distillation", quiet), cancellationToken);
             return new Outcome(result.Model, mixed.Tensors, result.EpochLosses);
         }
 
         private static PredictionOptions Prediction(FineTuningOptions training) =>
             new() { MaxLength = training.MaxLength, Device = training.Device, Precision = training.Precision, Threads = training.Threads };
+
+        private ImmutableArray<float> OneHot(int label)
+        {
+            var result = new float[suspect.Config.LabelCount];
+            result[label] = 1;
+            return [.. result];
+        }
 
         private static ImmutableArray<float> SoftMax(float[] logits, double temperature)
         {

@@ -21,7 +21,7 @@ internal static class TrainingLoop
     {
         using var threads = TorchThreads.Use(options.Threads);
         using var update = store.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(store, threads.Count) : new TensorAdamW(store);
-        var dropout = new DropoutSource(options.Seed, options.Dropout);
+        using var backward = new ShardedBackward(store, options, threads.Count);
         var lengths = data.Select(d => d.Encoding.Length).ToArray();
         var stepsPerEpoch = (data.Count + options.BatchSize - 1) / options.BatchSize;
         var total = stepsPerEpoch * options.Epochs;
@@ -35,7 +35,7 @@ internal static class TrainingLoop
                 using var batchScope = NewDisposeScope();
                 var inputs = Array.ConvertAll(indices, i => data[i]);
                 var words = update.Gather(inputs);
-                var loss = Backward(store, inputs, words, dropout, step, options.TokensPerPass);
+                var loss = backward.Run(inputs, words, step);
                 var norm = update.Step(words, LinearSchedule.At(step, total, options.WarmUp, options.LearningRate), options.WeightDecay, options.GradientClip);
                 if (!double.IsFinite(norm) || !double.IsFinite(loss))
                     throw new TrainingDivergedException(step + 1, loss, norm);
@@ -51,8 +51,8 @@ internal static class TrainingLoop
         return losses;
     }
 
-    // Adds up the gradients of a batch, in parts that fit the memory bound; returns the mean cross-entropy.
-    internal static double Backward(ParameterStore store, ModelInput[] inputs, WordRows words, DropoutSource? dropout, int step, int tokensPerPass)
+    // Adds up the gradients of a batch (or of some rows of a larger one), in parts that fit the memory bound; returns their share of the mean cross-entropy.
+    internal static double Backward(ParameterStore store, ModelInput[] inputs, WordRows words, DropoutSource? dropout, int step, int tokensPerPass, int? batchSize = null)
     {
         var rowsPerPass = Math.Max(1, tokensPerPass / inputs.Max(i => i.Encoding.Length));
         var (sum, part) = (0.0, 0);
@@ -62,7 +62,7 @@ internal static class TrainingLoop
             dropout?.Begin(step, part++);
             var batch = new DeviceBatch(rows, store.Config.PadTokenId, words.RowOf, store.Device, store.LowPrecision);
             var logits = FastBert.Logits(store, batch, words.Leaf, dropout);
-            var loss = -(batch.Targets! * logits.log_softmax(-1)).sum() / inputs.Length;
+            var loss = -(batch.Targets! * logits.log_softmax(-1)).sum() / (batchSize ?? inputs.Length);
             loss.backward();
             sum += loss.item<float>();
         }

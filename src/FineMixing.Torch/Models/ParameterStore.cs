@@ -51,7 +51,9 @@ internal sealed unsafe class ParameterStore : IDisposable
     private readonly List<ParameterBlock> _blocks = [];
     private long _length;
 
-    private ParameterStore(ModelConfig config, Device device, bool lowPrecision, bool trainable)
+    private readonly bool _ownsMemory;
+
+    private ParameterStore(ModelConfig config, Device device, bool lowPrecision, bool trainable, ParameterStore? sharing = null)
     {
         (Config, Device, LowPrecision, Trainable) = (config, device, lowPrecision, trainable);
         Positions = Add("bert.embeddings.position_embeddings.weight", [config.MaxPositions, config.HiddenSize]);
@@ -64,9 +66,10 @@ internal sealed unsafe class ParameterStore : IDisposable
         ClassifierWeight = Add("classifier.weight", [config.LabelCount, config.HiddenSize]);
         ClassifierBias = Add("classifier.bias", [config.LabelCount]);
 
-        _master = zeros(_length, dtype: float32, device: device).DetachFromDisposeScope();
-        _low = lowPrecision ? zeros(_length, dtype: bfloat16, device: device).DetachFromDisposeScope() : null;
-        Words = zeros(config.VocabularySize, config.HiddenSize, dtype: float32, device: device).DetachFromDisposeScope();
+        _ownsMemory = sharing is null;
+        _master = sharing?._master ?? zeros(_length, dtype: float32, device: device).DetachFromDisposeScope();
+        _low = sharing is not null ? sharing._low : lowPrecision ? zeros(_length, dtype: bfloat16, device: device).DetachFromDisposeScope() : null;
+        Words = sharing?.Words ?? zeros(config.VocabularySize, config.HiddenSize, dtype: float32, device: device).DetachFromDisposeScope();
         using var scope = NewDisposeScope();
         foreach (var block in _blocks)
         {
@@ -135,6 +138,9 @@ internal sealed unsafe class ParameterStore : IDisposable
         }
     }
 
+    /// <summary>A store over the same memory whose leaves collect gradients of their own; dispose it before this one.</summary>
+    public ParameterStore Share() => new(Config, Device, LowPrecision, Trainable, this);
+
     /// <summary>All weights in single precision under their checkpoint names.</summary>
     public StateDict Save(string location = "memory")
     {
@@ -173,6 +179,8 @@ internal sealed unsafe class ParameterStore : IDisposable
     {
         foreach (var block in _blocks)
             block.Leaf?.Dispose();
+        if (!_ownsMemory)
+            return;
         _master.Dispose();
         _low?.Dispose();
         Words.Dispose();

@@ -83,6 +83,46 @@ public class TorchFineTunerTests
     }
 
     [Fact]
+    public void FineTune_TwoShards_SameBitsForAnyNumberOfThreads()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(41, 1));
+        var tuner = new TorchFineTuner();
+        var one = tuner.FineTune(tiny.Start, clean, Quick with { Shards = 2, Threads = 1 }).Model.Weights;
+        var two = tuner.FineTune(tiny.Start, clean, Quick with { Shards = 2, Threads = 2 }).Model.Weights;
+        var whole = tuner.FineTune(tiny.Start, clean, Quick with { Shards = 1, Threads = 1 }).Model.Weights;
+        Assert.All(one.Tensors, t => Assert.Equal(one[t.Name].Bytes, two[t.Name].Bytes));
+        Assert.Contains(one.Tensors, t => !one[t.Name].Bytes.AsSpan().SequenceEqual(whole[t.Name].Bytes));
+    }
+
+    [Fact]
+    public void FineTune_TwoShardsWithoutDropout_FollowsTheWholeBatch()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(41, 1));
+        var plain = Quick with { Dropout = 0, LearningRate = 1e-3 };
+        var tuner = new TorchFineTuner();
+        var whole = tuner.FineTune(tiny.Start, clean, plain with { Shards = 1 }).EpochLosses;
+        var halves = tuner.FineTune(tiny.Start, clean, plain with { Shards = 2, Threads = 2 }).EpochLosses;
+        Assert.All(whole.Zip(halves), p => Assert.InRange(p.Second / p.First, 1 - 1e-5, 1 + 1e-5));
+    }
+
+    [Fact]
+    public void FineTune_TwoShardsCancelled_LeavesNoThreadOrTensor()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        var tuner = new TorchFineTuner();
+        var options = Quick with { Shards = 2, Threads = 2 };
+        tuner.FineTune(tiny.Start, clean, options);
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        using var source = new CancellationTokenSource();
+        var progress = new Reporter<TrainingProgress>(p => { if (p.Step == 2) source.Cancel(); });
+        Assert.Throws<OperationCanceledException>(() => tuner.FineTune(tiny.Start, clean, options, null, progress, source.Token));
+        Assert.Equal(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+    }
+
+    [Fact]
     public void FineTune_Cancelled_Throws()
     {
         using var tiny = new TinyModel();
