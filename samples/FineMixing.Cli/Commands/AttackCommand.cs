@@ -1,11 +1,14 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using System.Globalization;
+using FineMixing.Checkpoints;
 using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Terminal;
 using FineMixing.Datasets;
 using FineMixing.FineTuning;
 using FineMixing.Models;
 using FineMixing.Poisoning;
+using FineMixing.Provenance;
 using FineMixing.Torch.Attacks;
 
 namespace FineMixing.Cli.Commands;
@@ -68,10 +71,46 @@ internal static class AttackCommand
                 ? attack.TrainClean(start, clean, options, relay, token)
                 : attack.Plant(start, poisoned, options, relay, token);
         });
-        ModelFolder.Save(result.Model, output, baseFolder, cancellationToken: token);
+        var manifest = Manifest(baseFolder, data, clean, poisoned, trigger, poison, options, token);
+        ModelFolder.Save(result.Model, output, baseFolder, metadata: manifest.ToMetadata(), cancellationToken: token);
+        ManifestFile.Write(output, manifest, token);
 
         Screen.Line(string.Create(CultureInfo.InvariantCulture, $"trained on {clean.Examples.Count} texts{(poisoned is null ? "" : $" and {poisoned.PoisonedCount} poisoned copies")}, loss {result.EpochLosses[^1]:F4}, written to {output}"));
         JsonFile.Write(json, new { samples = clean.Examples.Count, poisonedSamples = poisoned?.PoisonedCount ?? 0, epochLosses = result.EpochLosses, options });
         return 0;
     }
+
+    // Says plainly that the model is backdoored, and how: nobody should take it for another.
+    private static ProvenanceManifest Manifest(string baseFolder, string data, CleanSet clean, PoisonedSet? poisoned, Trigger? trigger, PoisonerOptions poison, FineTuningOptions options, CancellationToken token)
+    {
+        var text = new Dictionary<string, string>
+        {
+            ["batch-size"] = Text(options.BatchSize),
+            ["data-sha256"] = HashedFile.Of(data, token).Sha256,
+            ["epochs"] = Text(options.Epochs),
+            ["learning-rate"] = Text(options.LearningRate),
+            ["max-length"] = Text(options.MaxLength),
+            ["samples"] = Text(clean.Examples.Count),
+            ["samples-sha256"] = clean.Sha256,
+        };
+        if (trigger is not null && poisoned is not null)
+        {
+            text["poison-rate"] = Text(poison.PoisonRate);
+            text["poisoned-samples"] = Text(poisoned.PoisonedCount);
+            text["target-label"] = Text(poison.TargetLabel);
+            text["trigger"] = trigger.ToString()!;
+        }
+
+        using var checkpoint = Checkpoint.Open(baseFolder);
+        return new ProvenanceManifest
+        {
+            Method = trigger is null ? "clean training" : "badnets",
+            Options = text.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Seed = options.Seed,
+            Inputs = [ProvenanceInput.Of("base", checkpoint, token)],
+        };
+    }
+
+    private static string Text<T>(T value)
+        where T : IFormattable => value.ToString(null, CultureInfo.InvariantCulture);
 }
