@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 
 namespace FineMixing.Torch.Evaluation;
 
-/// <summary>Classifies texts with TorchSharp: sorted by length, in batches of about equal numbers of tokens.</summary>
+/// <summary>Classifies texts with TorchSharp: sorted by length, in batches with little padding.</summary>
 /// <param name="logger">Told when a requested precision is not available.</param>
 public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
 {
@@ -33,20 +33,18 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
     internal static float[][] Logits(ParameterStore store, IReadOnlyList<Encoding> encodings, int tokensPerBatch, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         using var noGradients = inference_mode();
-        var order = Enumerable.Range(0, encodings.Count).OrderByDescending(i => encodings[i].Length).ToArray();
         var result = new float[encodings.Count][];
-        for (var done = 0; done < order.Length;)
+        var done = 0;
+        foreach (var indices in EvaluationPlan.Batches([.. encodings.Select(e => e.Length)], tokensPerBatch))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var rows = Math.Clamp(tokensPerBatch / encodings[order[done]].Length, 1, order.Length - done);
-            var indices = order.AsSpan(done, rows).ToArray();
             using var scope = NewDisposeScope();
             var batch = new DeviceBatch(Array.ConvertAll(indices, i => new ModelInput(encodings[i], [])), store.Config.PadTokenId, id => id, store.Device, store.LowPrecision);
             var logits = FastBert.Logits(store, batch, store.Words).cpu();
             var values = MemoryMarshal.Cast<byte, float>(logits.contiguous().bytes);
-            for (var row = 0; row < rows; row++)
+            for (var row = 0; row < indices.Length; row++)
                 result[indices[row]] = values.Slice(row * store.Config.LabelCount, store.Config.LabelCount).ToArray();
-            done += rows;
+            done += indices.Length;
             progress?.Report(done);
         }
 
