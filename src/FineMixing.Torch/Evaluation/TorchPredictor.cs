@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 
 namespace FineMixing.Torch.Evaluation;
 
-/// <summary>Classifies texts with TorchSharp: sorted by length, in batches of about equal numbers of tokens.</summary>
+/// <summary>Classifies texts with TorchSharp: sorted by length, in batches with little padding.</summary>
 /// <param name="logger">Told when a requested precision is not available.</param>
 public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
 {
@@ -33,7 +33,7 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
     // Batches are independent: each runs on one thread, several at a time, which is faster than sharing one among all threads and gives the same bits for any number of them.
     internal static float[][] Logits(ParameterStore store, IReadOnlyList<Encoding> encodings, int tokensPerBatch, int threads = 0, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
-        var batches = Batches(encodings, tokensPerBatch);
+        var batches = EvaluationPlan.Batches([.. encodings.Select(e => e.Length)], tokensPerBatch);
         var workers = store.Device.type == DeviceType.CPU ? threads == 0 ? Environment.ProcessorCount : threads : 1;
         var result = new float[encodings.Count][];
         var done = 0;
@@ -60,15 +60,5 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
         var values = MemoryMarshal.Cast<byte, float>(logits.contiguous().bytes);
         for (var row = 0; row < indices.Length; row++)
             result[indices[row]] = values.Slice(row * store.Config.LabelCount, store.Config.LabelCount).ToArray();
-    }
-
-    // The longest first; each batch as many rows as fit the budget when padded to its longest.
-    private static List<int[]> Batches(IReadOnlyList<Encoding> encodings, int tokensPerBatch)
-    {
-        var order = Enumerable.Range(0, encodings.Count).OrderByDescending(i => encodings[i].Length).ToArray();
-        var batches = new List<int[]>();
-        for (var done = 0; done < order.Length; done += batches[^1].Length)
-            batches.Add(order.AsSpan(done, Math.Clamp(tokensPerBatch / encodings[order[done]].Length, 1, order.Length - done)).ToArray());
-        return batches;
     }
 }

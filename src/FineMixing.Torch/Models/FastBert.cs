@@ -19,8 +19,7 @@ internal sealed class ForwardTrace
 /// The forward pass of <see cref="BertForSequenceClassification"/> over a <see cref="ParameterStore"/>, arranged for speed.
 /// </summary>
 /// <remarks>
-/// Same function, different arrangement: query, key and value are one product; attention is written out (the fused kernel's bfloat16
-/// backward is ten times slower on CPU); the last layer computes only what the first token needs; padding beyond the batch's longest row is never made.
+/// Same function, different arrangement: query, key and value are one product; the last layer computes only what the first token needs; padding beyond the batch's longest row is never made.
 /// </remarks>
 internal static class FastBert
 {
@@ -56,12 +55,8 @@ internal static class FastBert
     {
         var (rows, tokens) = (x.shape[0], x.shape[1]);
         var (query, key, value) = Heads(config, w, x, firstTokenOnly: w.QueryKeyValue is null && trace is null);
-        var scores = (query * (1.0 / Math.Sqrt(config.HeadSize))).matmul(key.transpose(-1, -2));
-        if (bias is not null)
-            scores = scores + bias;
-        var weights = Drop(dropout, scores.softmax(-1), config.AttentionDropout);
         var queries = query.shape[2];
-        var context = weights.matmul(value).transpose(1, 2).reshape(rows, queries, config.HiddenSize);
+        var context = Attend(config, query, key, value, bias, dropout).transpose(1, 2).reshape(rows, queries, config.HiddenSize);
         var residual = queries == tokens ? x : x.narrow(1, 0, queries);
         var attended = nn.functional.linear(context, w.AttentionOutput.Leaf, w.AttentionOutputBias.Leaf);
         var y = Norm(config, Drop(dropout, attended, config.HiddenDropout) + residual, w.AttentionNorm, w.AttentionNormBias);
@@ -69,6 +64,18 @@ internal static class FastBert
         trace?.Intermediates.Add(inner);
         var outer = nn.functional.linear(inner, w.Output.Leaf, w.OutputBias.Leaf);
         return Norm(config, Drop(dropout, outer, config.HiddenDropout) + y, w.OutputNorm, w.OutputNormBias);
+    }
+
+    // Written out, except in single precision without noise: there libtorch's fused kernel is faster. Its bfloat16 backward is ten times slower, and with dropout it has no fast path.
+    private static Tensor Attend(ModelConfig config, Tensor query, Tensor key, Tensor value, Tensor? bias, DropoutSource? dropout)
+    {
+        var noise = dropout is not null && dropout.Probability(config.AttentionDropout) > 0;
+        if (query.dtype == ScalarType.Float32 && !noise)
+            return nn.functional.scaled_dot_product_attention(query, key, value, bias);
+        var scores = (query * (1.0 / Math.Sqrt(config.HeadSize))).matmul(key.transpose(-1, -2));
+        if (bias is not null)
+            scores = scores + bias;
+        return Drop(dropout, scores.softmax(-1), config.AttentionDropout).matmul(value);
     }
 
     // Query [rows, heads, queries, size]; key and value [rows, heads, tokens, size].

@@ -89,26 +89,6 @@ public unsafe class KernelTests
         Assert.NotEqual(start[0], lazy[0]);
     }
 
-    [Theory]
-    [InlineData(0.1)]
-    [InlineData(0.5)]
-    public void Dropout_BothTypes_SameMaskWithTheRightShare(double probability)
-    {
-        const int Count = 1_000_003;
-        var single = new float[Count];
-        var low = new ushort[Count];
-        DropoutSource.Fill(single, 99, probability);
-        DropoutSource.Fill(low, 99, probability);
-        Assert.All(Enumerable.Range(0, 5000), i => Assert.Equal(single[i] == 0, low[i] == 0));
-        var dropped = single.Count(x => x == 0);
-        var deviation = Math.Sqrt(Count * probability * (1 - probability));
-        Assert.InRange(dropped, (Count * probability) - (5 * deviation) - 20, (Count * probability) + (5 * deviation) + 20);
-        Assert.Equal((float)(1 / (1 - probability)), single.Max());
-        var other = new ushort[Count];
-        DropoutSource.Fill(other, 100, probability);
-        Assert.False(low.AsSpan().SequenceEqual(other));
-    }
-
     [Fact]
     public void BatchPlan_Epoch_CoversEverySampleOnceInSimilarLengths()
     {

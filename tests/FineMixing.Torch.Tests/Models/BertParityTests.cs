@@ -42,7 +42,14 @@ public class BertParityTests
 
     [Theory]
     [MemberData(nameof(OracleModel.Names), MemberType = typeof(OracleModel))]
-    public void FastBert_ReferenceBatch_GivesReferenceOutputsAndGradients(string name)
+    public void FastBert_ReferenceBatch_GivesReferenceOutputsAndGradients(string name) => AssertFastBert(name, dropout: null);
+
+    // Noise of probability 1e-9 drops nothing, but takes the path of noisy training, whose attention is another.
+    [Theory]
+    [MemberData(nameof(OracleModel.Names), MemberType = typeof(OracleModel))]
+    public void FastBert_WithDropoutThatDropsNothing_GivesReferenceOutputsAndGradients(string name) => AssertFastBert(name, new DropoutSource(1, 1e-9));
+
+    private static void AssertFastBert(string name, DropoutSource? dropout)
     {
         var oracle = OracleModel.Open(name);
         using var scope = NewDisposeScope();
@@ -52,12 +59,12 @@ public class BertParityTests
         var words = update.Gather(inputs);
         var batch = new DeviceBatch(inputs, oracle.Config.PadTokenId, words.RowOf, CPU, lowPrecision: false);
         var trace = new ForwardTrace();
-        AssertClose(oracle.Reference["output.logits"].ToFloat32(), FastBert.Logits(store, batch, words.Leaf, trace: trace), Logits);
+        AssertClose(oracle.Reference["output.logits"].ToFloat32(), FastBert.Logits(store, batch, words.Leaf, dropout, trace), Logits);
         Assert.Equal(oracle.Config.Layers + 1, trace.HiddenStates.Count);
-        var logits = FastBert.Logits(store, batch, words.Leaf);
+        var logits = FastBert.Logits(store, batch, words.Leaf, dropout);
         AssertClose(oracle.Reference["output.logits"].ToFloat32(), logits, Logits);
 
-        var loss = TrainingLoop.Backward(store, inputs, words, dropout: null, step: 0, tokensPerPass: 100_000);
+        var loss = TrainingLoop.Backward(store, inputs, words, dropout, step: 0, tokensPerPass: 100_000);
         Assert.InRange(Math.Abs(loss - oracle.Reference["output.loss"].ToFloat32()[0]), 0, Losses);
         foreach (var block in store.Blocks)
         {
