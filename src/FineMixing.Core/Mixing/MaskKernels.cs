@@ -37,6 +37,7 @@ internal enum KernelWidth
 }
 
 /// <summary>Makes Bernoulli masks as 16-bit lanes (0xFFFF kept, 0 not), the form the selection kernels read.</summary>
+/// <remarks>Kernels are compiled with all optimisations at their first call: a process that mixes one pair would be done before the runtime finds out that they are hot.</remarks>
 internal static class MaskKernels
 {
     /// <summary>Lanes made at a time: 4 KiB, which stays in the first-level cache between making and using them.</summary>
@@ -116,6 +117,7 @@ internal static class MaskKernels
             lanes[i] = Lane(p, start + (ulong)i);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill512(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
         const int Elements = 32;
@@ -140,6 +142,7 @@ internal static class MaskKernels
         return done;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill256(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
         const int Elements = 16;
@@ -164,6 +167,7 @@ internal static class MaskKernels
         return done;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill128(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
         const int Elements = 8;

@@ -51,6 +51,7 @@ internal static class SelectionKernels
         return (int)((64 - (address & 63)) & 63);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe int Select2(ReadOnlySpan<ushort> lanes, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         fixed (ushort* mask = lanes)
@@ -75,6 +76,7 @@ internal static class SelectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe int Select4(ReadOnlySpan<ushort> lanes, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         fixed (ushort* mask = lanes)
@@ -106,6 +108,7 @@ internal static class SelectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe int Select8(ReadOnlySpan<ushort> lanes, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         fixed (ushort* mask = lanes)

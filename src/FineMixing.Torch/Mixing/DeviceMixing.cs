@@ -84,7 +84,7 @@ public static class DeviceMixing
                 models.Suspect.Source(tensor.Suspect, start, length),
                 plan.ReadsBase(tensor) ? models.Base.Source(tensor.Base!, start, length) : default,
                 [.. tensor.Others.Select((o, i) => models.Others[i].Source(o, start, length))]);
-            mixing.Mix(start, inputs, part.bytes);
+            mixing.Mix(start, inputs, part.bytes, checkFinite: false);
             flat.narrow(0, start, length).copy_(part);
         }
 
