@@ -185,23 +185,26 @@ public static class FileMixing
             {
                 var handle = output.Create(file.FileName, file.Layout.TotalLength);
                 RandomAccess.Write(handle, file.Layout.Header.Span, 0);
-                var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle), new WrittenFront(file.Layout.Header.Length));
+                var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.Header.Length), output.FlushToDisk);
                 foreach (var (tensor, offset) in file.Layout.Entries)
                 {
                     var mixing = mixings[tensor.Name];
                     var step = mixing.InOnePiece ? Math.Max(1, tensor.ElementCount) : ElementsPerChunk(tensor, chunkBytes);
-                    for (long start = 0; start < tensor.ElementCount; start += step)
-                        yield return new Chunk(plans[tensor.Name], mixing, target, offset + (start * tensor.DType.BitSize() / 8), start, Math.Min(step, tensor.ElementCount - start));
+
+                    // The first chunk ends where a page of the file does: then no two threads write to one page.
+                    var count = mixing.InOnePiece ? step : ElementsPerChunk(tensor, chunkBytes - (offset % chunkBytes));
+                    for (long start = 0; start < tensor.ElementCount; start += count, count = step)
+                        yield return new Chunk(plans[tensor.Name], mixing, target, offset + (start * tensor.DType.BitSize() / 8), start, Math.Min(count, tensor.ElementCount - start));
                 }
             }
         }
     }
 
     // Multiples of eight elements: whole bytes of every type.
-    private static long ElementsPerChunk(TensorInfo tensor, int chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
+    private static long ElementsPerChunk(TensorInfo tensor, long chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
 
-    /// <summary>A file that is written, how far, and its hash when one is made.</summary>
-    private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front);
+    /// <summary>A file that is written, how far, its hash when one is made, and whether it is to be flushed.</summary>
+    private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);
 
     /// <summary>A run of elements of one tensor and where its result goes.</summary>
     private sealed record Chunk(TensorPlan Tensor, TensorMixing Mixing, OutputFile File, long Offset, long Start, long Count)
@@ -220,6 +223,8 @@ public static class FileMixing
             var bytes = buffers.Get(0, Length(Tensor.Suspect)).Span;
             Mixing.Mix(Start, inputs, bytes, checkFinite);
             RandomAccess.Write(File.Handle, bytes, Offset);
+            if (File.Flush)
+                EarlyFlush.Begin(File.Handle, Offset, ByteLength);
 
             MixSource Read(ICheckpoint model, TensorInfo tensor, int slot)
             {

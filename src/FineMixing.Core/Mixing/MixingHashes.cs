@@ -24,10 +24,10 @@ internal sealed class MixingHashes : IDisposable
         _inputs = [.. opened];
     }
 
-    /// <summary>Starts the chain of an output file.</summary>
-    public HashChain AddOutput(string name, SafeFileHandle file)
+    /// <summary>Starts the chain of an output file of a final length.</summary>
+    public HashChain AddOutput(string name, SafeFileHandle file, long length)
     {
-        var chain = new HashChain(name, file);
+        var chain = new HashChain(name, file, length);
         _outputs.Add(chain);
         return chain;
     }
@@ -54,7 +54,7 @@ internal sealed class MixingHashes : IDisposable
     /// <summary>Hashes all that is left, the output's other files too.</summary>
     public void Complete(OutputTransaction output, int threads, CancellationToken ct)
     {
-        var ordered = output.Files.Select(f => _outputs.Find(c => c.Name == f.Name) ?? new HashChain(f.Name, f.Handle)).ToList();
+        var ordered = output.Files.Select(f => _outputs.Find(c => c.Name == f.Name) ?? new HashChain(f.Name, f.Handle, RandomAccess.GetLength(f.Handle))).ToList();
         _outputs.Clear();
         _outputs.AddRange(ordered);
         HashChain[] chains = [.. _outputs, .. _inputs.SelectMany(i => i)];

@@ -45,6 +45,14 @@ internal static class SelectionKernels
             (lanes[done] != 0 ? suspect : @base).Slice(done * elementSize, elementSize).CopyTo(destination[(done * elementSize)..]);
     }
 
+    /// <summary>How many groups of four elements there are before the first that lies on a boundary of 32 bytes; -1 when none does.</summary>
+    public static unsafe int GroupsToAlignment<T>(Span<T> destination)
+        where T : unmanaged
+    {
+        var missing = (int)(-(nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination)) & 31);
+        return missing % (4 * sizeof(T)) == 0 ? missing / (4 * sizeof(T)) : -1;
+    }
+
     private static unsafe int BytesToAlignment(Span<byte> destination)
     {
         var address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination));
@@ -138,7 +146,7 @@ internal static class SelectionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe void Store<T>(Vector256<T> value, T* target, bool streaming)
+    internal static unsafe void Store<T>(Vector256<T> value, T* target, bool streaming)
         where T : unmanaged
     {
         if (streaming)

@@ -37,10 +37,10 @@ internal sealed class TensorMixing
     /// <exception cref="NonFiniteChunkException">There is a NaN or infinity among the values that are used.</exception>
     public void Mix(long start, MixInputs inputs, Span<byte> destination, bool checkFinite)
     {
-        // Block by block, so that what the check read is still in the nearest cache when it is mixed.
+        // Where values are checked, block by block: what the check read is then still in the nearest cache when it is mixed.
         var bits = _tensor.Suspect.DType.BitSize();
         var count = destination.Length * 8L / bits;
-        var step = InOnePiece ? Math.Max(1, count) : BlockElements;
+        var step = InOnePiece || !checkFinite ? Math.Max(1, count) : BlockElements;
         for (long done = 0; done < count; done += step)
         {
             var length = (int)Math.Min(step, count - done);

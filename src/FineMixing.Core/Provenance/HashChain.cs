@@ -13,16 +13,15 @@ internal sealed class HashChain : IDisposable
     private long _done;
 
     /// <summary>Hashes an open file, which stays the caller's.</summary>
-    public HashChain(string name, SafeFileHandle file)
-        : this(name, file, ownsFile: false)
+    /// <param name="name">Its bare name.</param>
+    /// <param name="file">May still be growing: hash up to what is written.</param>
+    /// <param name="length">Its length in the end.</param>
+    public HashChain(string name, SafeFileHandle file, long length)
+        : this(name, file, length, ownsFile: false)
     {
     }
 
-    private HashChain(string name, SafeFileHandle file, bool ownsFile)
-    {
-        (Name, _file, _ownsFile) = (name, file, ownsFile);
-        Length = RandomAccess.GetLength(file);
-    }
+    private HashChain(string name, SafeFileHandle file, long length, bool ownsFile) => (Name, _file, Length, _ownsFile) = (name, file, length, ownsFile);
 
     /// <summary>The bare file name.</summary>
     public string Name { get; }
@@ -32,8 +31,11 @@ internal sealed class HashChain : IDisposable
     public long Left => Length - Volatile.Read(ref _done);
 
     /// <summary>Opens a file to hash it.</summary>
-    public static HashChain Open(string path) =>
-        new(Path.GetFileName(path), File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete), ownsFile: true);
+    public static HashChain Open(string path)
+    {
+        var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        return new HashChain(Path.GetFileName(path), file, RandomAccess.GetLength(file), ownsFile: true);
+    }
 
     /// <summary>Hashes the next piece, unless all up to the limit is hashed or another thread is at it.</summary>
     /// <returns>Whether it did.</returns>
