@@ -7,12 +7,14 @@ namespace FineMixing.Cli.CommandLine;
 /// <summary>Is the base what the suspect was fine-tuned from? Asked before anything is mixed.</summary>
 internal static class BaseModel
 {
+    private static readonly string[] VocabularyFiles = ["vocab.txt", "tokenizer.json"];
+
     /// <param name="force">Go on although the weights look unrelated. Other shapes or another vocabulary are refused all the same.</param>
     public static void Check(string suspectFolder, ICheckpoint suspect, string baseFolder, ICheckpoint @base, bool force, CancellationToken token)
     {
         CheckpointComparison.Compare(suspect, @base).ThrowIfIncompatible();
         CheckVocabulary(suspectFolder, baseFolder);
-        var check = AncestorCheck.Run(suspect, @base, token);
+        var check = AncestorCheck.Sample(suspect, @base, token);
         if (!check.IsPlausible && !force)
         {
             throw new CommandFailedException(string.Create(CultureInfo.InvariantCulture,
@@ -22,7 +24,7 @@ internal static class BaseModel
 
     private static void CheckVocabulary(string suspectFolder, string baseFolder)
     {
-        if (!HasVocabulary(suspectFolder) || !HasVocabulary(baseFolder))
+        if (!HasVocabulary(suspectFolder) || !HasVocabulary(baseFolder) || VocabularyFiles.All(name => SameBytes(Path.Combine(suspectFolder, name), Path.Combine(baseFolder, name))))
             return;
         var suspect = WordPieceTokenizer.FromFolder(suspectFolder);
         var @base = WordPieceTokenizer.FromFolder(baseFolder);
@@ -35,5 +37,8 @@ internal static class BaseModel
         }
     }
 
-    private static bool HasVocabulary(string folder) => File.Exists(Path.Combine(folder, "vocab.txt")) || File.Exists(Path.Combine(folder, "tokenizer.json"));
+    private static bool HasVocabulary(string folder) => VocabularyFiles.Any(name => File.Exists(Path.Combine(folder, name)));
+
+    private static bool SameBytes(string first, string second) =>
+        File.Exists(first) == File.Exists(second) && (!File.Exists(first) || File.ReadAllBytes(first).AsSpan().SequenceEqual(File.ReadAllBytes(second)));
 }

@@ -18,8 +18,12 @@ internal static class ProgressReporter
 {
     public static T Run<T>(Func<IProgress<WorkProgress>, T> work)
     {
-        if (Console.IsErrorRedirected)
-            return work(new PlainLines());
+        // Two methods: the library that draws the bars is loaded only where they are drawn.
+        return Console.IsErrorRedirected ? work(new PlainLines()) : RunWithBars(work);
+    }
+
+    private static T RunWithBars<T>(Func<IProgress<WorkProgress>, T> work)
+    {
         var units = new ConcurrentDictionary<int, string>();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         return console.Progress()

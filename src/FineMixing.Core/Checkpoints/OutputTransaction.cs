@@ -36,6 +36,9 @@ public sealed class OutputTransaction : IDisposable
     /// <summary>Whether the files are on the disk before they get their names; default yes. Without, a crash of the machine soon after may lose them.</summary>
     public bool FlushToDisk { get; init; } = true;
 
+    /// <summary>The files created so far, by the names they will have.</summary>
+    internal IEnumerable<(string Name, SafeFileHandle Handle)> Files => _files.Select(f => (Path.GetFileName(f.Target), f.Handle));
+
     /// <summary>Creates a file, preallocated to its final length, to be filled at any offsets from any threads.</summary>
     /// <param name="fileName">Its name in the folder.</param>
     /// <param name="length">Its final length in bytes.</param>

@@ -8,6 +8,9 @@ internal static class TensorReader
     /// <summary>Elements of a piece: small enough that sums within it can be kept in single precision.</summary>
     public const int ChunkElements = 1 << 14;
 
+    // A run of a sample.
+    private const int RunElements = 1 << 12;
+
     /// <summary>True if the type's values can be read as numbers.</summary>
     public static bool IsNumeric(DType dtype) => dtype is not (DType.C64 or DType.F8E4M3 or DType.F8E5M2 or DType.F8E8M0 or DType.F6E2M3 or DType.F6E3M2 or DType.F4);
 
@@ -19,21 +22,24 @@ internal static class TensorReader
         for (long done = 0; done < tensor.ElementCount; done += ChunkElements)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            visit(Fill(checkpoint, tensor, done, bytes, values));
+            visit(Fill(checkpoint, tensor, done, ChunkElements, bytes, values));
         }
     }
 
-    /// <summary>Calls back with pieces of two tensors of equal shape, in single precision.</summary>
-    public static void ForEachChunk(ICheckpoint checkpoint1, TensorInfo tensor1, ICheckpoint checkpoint2, TensorInfo tensor2, Action<ReadOnlySpan<float>, ReadOnlySpan<float>> visit, CancellationToken cancellationToken)
+    /// <summary>Calls back with pieces of two tensors of equal shape, in single precision: all, or at most so many short runs at equal distances.</summary>
+    public static void ForEachChunk(ICheckpoint checkpoint1, TensorInfo tensor1, ICheckpoint checkpoint2, TensorInfo tensor2, long mostRuns, Action<ReadOnlySpan<float>, ReadOnlySpan<float>> visit, CancellationToken cancellationToken)
     {
+        var whole = tensor1.ElementCount / RunElements <= mostRuns;
+        var length = whole ? ChunkElements : RunElements;
+        var step = whole ? ChunkElements : (tensor1.ElementCount - RunElements) / (mostRuns - 1);
         var bytes1 = new byte[ChunkElements * tensor1.DType.BitSize() / 8];
         var bytes2 = new byte[ChunkElements * tensor2.DType.BitSize() / 8];
         var values1 = new float[ChunkElements];
         var values2 = new float[ChunkElements];
-        for (long done = 0; done < tensor1.ElementCount; done += ChunkElements)
+        for (long start = 0; start < tensor1.ElementCount && (whole || start <= tensor1.ElementCount - RunElements); start += step)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            visit(Fill(checkpoint1, tensor1, done, bytes1, values1), Fill(checkpoint2, tensor2, done, bytes2, values2));
+            visit(Fill(checkpoint1, tensor1, start, length, bytes1, values1), Fill(checkpoint2, tensor2, start, length, bytes2, values2));
         }
     }
 
@@ -54,10 +60,10 @@ internal static class TensorReader
         }
     }
 
-    private static ReadOnlySpan<float> Fill(ICheckpoint checkpoint, TensorInfo tensor, long first, byte[] bytes, float[] values)
+    private static ReadOnlySpan<float> Fill(ICheckpoint checkpoint, TensorInfo tensor, long first, int length, byte[] bytes, float[] values)
     {
         var size = tensor.DType.BitSize() / 8;
-        var count = (int)Math.Min(ChunkElements, tensor.ElementCount - first);
+        var count = (int)Math.Min(length, tensor.ElementCount - first);
         var raw = bytes.AsSpan(0, count * size);
         checkpoint.Read(tensor, first * size, raw);
         FloatConversion.ToFloat32(tensor.DType, raw, values);

@@ -106,9 +106,10 @@ public static class FileMixing
         if (fileOptions.CopyOtherFilesFrom is { } folder)
             CheckpointWriter.AddOtherFiles(output, folder, ct);
         var mixings = plan.Tensors.ToDictionary(t => t.Suspect.Name, t => new TensorMixing(plan, t), StringComparer.Ordinal);
+        using var hashes = fileOptions.WriteManifest ? new MixingHashes([suspect, @base, .. others]) : null;
         try
         {
-            Run(plan, mixings, suspect, @base, others, shards, output, fileOptions.ChunkBytes, progress, ct);
+            Run(plan, mixings, suspect, @base, others, shards, output, fileOptions.ChunkBytes, hashes, progress, ct);
         }
         catch (NonFiniteChunkException)
         {
@@ -117,11 +118,12 @@ public static class FileMixing
         }
 
         CheckpointWriter.AddIndex(output, shards);
+        hashes?.Complete(output, options.ThreadCount, ct);
         foreach (var file in (ICheckpoint[])[suspect, @base, .. others])
             (file as IFileCheckpoint)?.EnsureUnchanged();
-        if (fileOptions.WriteManifest)
+        if (hashes is not null)
         {
-            manifest = MixingManifest.Complete(manifest, plan, mixings, suspect, @base, others, output, ct);
+            manifest = MixingManifest.Complete(manifest, plan, mixings, others.Count, hashes, ct);
             output.Add(ProvenanceManifest.FileName, manifest.ToBytes());
         }
 
@@ -153,24 +155,28 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
-    private static void Run(MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, IProgress<MixingProgress>? progress, CancellationToken ct)
+    private static void Run(MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, MixingHashes? hashes, IProgress<MixingProgress>? progress, CancellationToken ct)
     {
         var plans = plan.Tensors.ToDictionary(t => t.Suspect.Name, StringComparer.Ordinal);
         var total = plan.Tensors.Sum(t => t.Suspect.ByteLength);
         long done = 0;
         var reporting = new object();
 
-        // Whole tensors can be large: one at a time then.
-        var threads = plan.Tensors.Any(t => mixings[t.Suspect.Name].InOnePiece) ? 1 : plan.Options.ThreadCount;
+        // Whole tensors can be large: one at a time then, and the hashing afterwards, on all threads.
+        var wholeTensors = plan.Tensors.Any(t => mixings[t.Suspect.Name].InOnePiece);
         using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count));
-        WorkerThreads.Run(Chunks(), threads, chunk =>
+        WorkerThreads.Run(Chunks(), wholeTensors ? 1 : plan.Options.ThreadCount, chunk =>
         {
             chunk.Mix(plan, suspect, @base, others, buffers.Value!, plan.Options.CheckFinite);
-            if (progress is not null)
+            long now;
+            lock (reporting)
             {
-                lock (reporting)
-                    progress.Report(new MixingProgress(done += chunk.ByteLength, total));
+                now = done += chunk.ByteLength;
+                progress?.Report(new MixingProgress(now, total));
             }
+
+            if (!wholeTensors && chunk.File.Hash is { } hash)
+                hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.ByteLength));
         }, ct);
 
         IEnumerable<Chunk> Chunks()
@@ -179,22 +185,29 @@ public static class FileMixing
             {
                 var handle = output.Create(file.FileName, file.Layout.TotalLength);
                 RandomAccess.Write(handle, file.Layout.Header.Span, 0);
+                var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.Header.Length), output.FlushToDisk);
                 foreach (var (tensor, offset) in file.Layout.Entries)
                 {
                     var mixing = mixings[tensor.Name];
                     var step = mixing.InOnePiece ? Math.Max(1, tensor.ElementCount) : ElementsPerChunk(tensor, chunkBytes);
-                    for (long start = 0; start < tensor.ElementCount; start += step)
-                        yield return new Chunk(plans[tensor.Name], mixing, handle, offset, start, Math.Min(step, tensor.ElementCount - start));
+
+                    // The first chunk ends where a page of the file does: then no two threads write to one page.
+                    var count = mixing.InOnePiece ? step : ElementsPerChunk(tensor, chunkBytes - (offset % chunkBytes));
+                    for (long start = 0; start < tensor.ElementCount; start += count, count = step)
+                        yield return new Chunk(plans[tensor.Name], mixing, target, offset + (start * tensor.DType.BitSize() / 8), start, Math.Min(count, tensor.ElementCount - start));
                 }
             }
         }
     }
 
     // Multiples of eight elements: whole bytes of every type.
-    private static long ElementsPerChunk(TensorInfo tensor, int chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
+    private static long ElementsPerChunk(TensorInfo tensor, long chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
+
+    /// <summary>A file that is written, how far, its hash when one is made, and whether it is to be flushed.</summary>
+    private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);
 
     /// <summary>A run of elements of one tensor and where its result goes.</summary>
-    private sealed record Chunk(TensorPlan Tensor, TensorMixing Mixing, SafeFileHandle File, long TensorOffset, long Start, long Count)
+    private sealed record Chunk(TensorPlan Tensor, TensorMixing Mixing, OutputFile File, long Offset, long Start, long Count)
     {
         public long ByteLength => Count * Tensor.Suspect.DType.BitSize() / 8;
 
@@ -207,11 +220,11 @@ public static class FileMixing
                 target,
                 plan.ReadsBase(Tensor) ? Read(@base, Tensor.Base!, 1) : default,
                 Tensor.Others.Count == 0 ? [] : [.. Tensor.Others.Select((o, i) => Read(others[i], o, 2 + i))]);
-            if (checkFinite)
-                Mixing.ThrowIfNotFinite(inputs);
             var bytes = buffers.Get(0, Length(Tensor.Suspect)).Span;
-            Mixing.Mix(Start, inputs, bytes);
-            RandomAccess.Write(File, bytes, TensorOffset + (Start * Tensor.Suspect.DType.BitSize() / 8));
+            Mixing.Mix(Start, inputs, bytes, checkFinite);
+            RandomAccess.Write(File.Handle, bytes, Offset);
+            if (File.Flush)
+                EarlyFlush.Begin(File.Handle, Offset, ByteLength);
 
             MixSource Read(ICheckpoint model, TensorInfo tensor, int slot)
             {

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace FineMixing.Mixing;
 
@@ -37,6 +38,7 @@ internal enum KernelWidth
 }
 
 /// <summary>Makes Bernoulli masks as 16-bit lanes (0xFFFF kept, 0 not), the form the selection kernels read.</summary>
+/// <remarks>Kernels are compiled with all optimisations at their first call: a process that mixes one pair would be done before the runtime finds out that they are hot.</remarks>
 internal static class MaskKernels
 {
     /// <summary>Lanes made at a time: 4 KiB, which stays in the first-level cache between making and using them.</summary>
@@ -116,6 +118,7 @@ internal static class MaskKernels
             lanes[i] = Lane(p, start + (ulong)i);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill512(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
         const int Elements = 32;
@@ -140,6 +143,74 @@ internal static class MaskKernels
         return done;
     }
 
+    /// <summary>The 16 draws of four consecutive words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ushort> Bits(Vector256<ulong> counter)
+    {
+        var x = Multiply(counter ^ (counter >>> 30), Mix1);
+        x = Multiply(x ^ (x >>> 27), Mix2);
+        return (x ^ (x >>> 31)).AsUInt16();
+    }
+
+    // AVX2 has no 64-bit multiplication: three of 32 bits make one.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ulong> Multiply(Vector256<ulong> x, ulong factor)
+    {
+        if (!Avx2.IsSupported || Avx512DQ.VL.IsSupported)
+            return x * factor;
+        var (lower, upper) = (Vector256.Create(factor).AsUInt32(), Vector256.Create(factor >> 32).AsUInt32());
+        var crossed = Avx2.Multiply((x >>> 32).AsUInt32(), lower) + Avx2.Multiply(x.AsUInt32(), upper);
+        return Avx2.Multiply(x.AsUInt32(), lower) + (crossed << 32);
+    }
+
+    /// <summary>Selects by a mask that is made on the way, 16 elements at a time: making it costs next to nothing while the memory is waited for.</summary>
+    /// <param name="p">The mask; neither empty nor full.</param>
+    /// <param name="start">The index of the first element, a multiple of four.</param>
+    /// <param name="suspect">Two or four bytes an element.</param>
+    /// <param name="base">Of the same size.</param>
+    /// <param name="destination">Of the same size; aligned to 32 bytes when streaming.</param>
+    /// <param name="streaming">Store past the caches.</param>
+    /// <returns>How many elements are done: all but fewer than 16.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static unsafe int Select<T>(in MaskParameters p, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming)
+        where T : unmanaged
+    {
+        const int Elements = 16;
+        var upper = Vector256.Create(p.Upper);
+        var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
+        var step = Vector256.Create(unchecked(Golden * 4));
+        Span<ushort> settled = stackalloc ushort[Elements];
+        fixed (T* s = suspect, b = @base, d = destination)
+        {
+            var done = 0;
+            for (; done <= destination.Length - Elements; done += Elements)
+            {
+                var bits = Bits(counter);
+                counter += step;
+                var lanes = Vector256.LessThan(bits, upper);
+                if (Vector256.EqualsAny(bits, upper))
+                {
+                    Settle(p, start + (ulong)done, settled);
+                    lanes = Vector256.Create<ushort>(settled);
+                }
+
+                if (sizeof(T) == sizeof(ushort))
+                {
+                    SelectionKernels.Store(Vector256.ConditionalSelect(lanes, Vector256.Load((ushort*)s + done), Vector256.Load((ushort*)b + done)), (ushort*)d + done, streaming);
+                }
+                else
+                {
+                    var (first, second) = Vector256.Widen(lanes.AsInt16());
+                    SelectionKernels.Store(Vector256.ConditionalSelect(first, Vector256.Load((int*)s + done), Vector256.Load((int*)b + done)), (int*)d + done, streaming);
+                    SelectionKernels.Store(Vector256.ConditionalSelect(second, Vector256.Load((int*)s + done + 8), Vector256.Load((int*)b + done + 8)), (int*)d + done + 8, streaming);
+                }
+            }
+
+            return done;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill256(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
         const int Elements = 16;
@@ -150,10 +221,7 @@ internal static class MaskKernels
         var done = 0;
         for (; done <= lanes.Length - Elements; done += Elements)
         {
-            var x = counter;
-            x = (x ^ (x >>> 30)) * Mix1;
-            x = (x ^ (x >>> 27)) * Mix2;
-            var bits = (x ^ (x >>> 31)).AsUInt16();
+            var bits = Bits(counter);
             if (Vector256.EqualsAny(bits, upper))
                 Settle(p, start + (ulong)done, lanes.Slice(done, Elements));
             else
@@ -164,6 +232,7 @@ internal static class MaskKernels
         return done;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill128(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
         const int Elements = 8;

@@ -28,20 +28,21 @@ internal static class MixingManifest
     }
 
     /// <summary>Adds tensors and the hashes of all files.</summary>
-    public static ProvenanceManifest Complete(ProvenanceManifest manifest, MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, OutputTransaction output, CancellationToken ct)
+    public static ProvenanceManifest Complete(ProvenanceManifest manifest, MixPlan plan, Dictionary<string, TensorMixing> mixings, int otherCount, MixingHashes hashes, CancellationToken ct)
     {
-        var inputs = new ProvenanceInput[others.Count + 2];
-        IReadOnlyList<HashedFile> outputs = [];
-
-        // Every file is one long chain of hashing: side by side they take as long as the longest.
-        List<Action> hashing = [() => outputs = output.HashFiles(ct), () => inputs[0] = ProvenanceInput.Of("suspect", suspect, ct), () => inputs[1] = ProvenanceInput.Of("base", @base, ct)];
-        hashing.AddRange(others.Select((other, i) => (Action)(() => inputs[i + 2] = ProvenanceInput.Of("model", other, ct))));
-        WorkerThreads.Run(hashing, plan.Options.ThreadCount, hash => hash(), ct);
+        string[] roles = ["suspect", "base", .. Enumerable.Repeat("model", otherCount)];
+        var tensors = new TensorProvenance[plan.Tensors.Count];
+        WorkerThreads.Run(Enumerable.Range(0, tensors.Length), plan.Options.ThreadCount, i =>
+        {
+            // Counting makes the masks again.
+            var t = plan.Tensors[i];
+            tensors[i] = new TensorProvenance(t.Suspect.Name, Treatment(plan, t), t.Suspect.ElementCount, mixings[t.Suspect.Name].CountKept(), t.Action == TensorAction.Mixed ? t.Ratio : null);
+        }, ct);
         return manifest with
         {
-            Inputs = [.. inputs],
-            Outputs = [.. outputs],
-            Tensors = [.. plan.Tensors.Select(t => new TensorProvenance(t.Suspect.Name, Treatment(plan, t), t.Suspect.ElementCount, mixings[t.Suspect.Name].CountKept(), t.Action == TensorAction.Mixed ? t.Ratio : null))],
+            Inputs = [.. roles.Select((role, i) => new ProvenanceInput(role, hashes.Input(i)))],
+            Outputs = hashes.Outputs(),
+            Tensors = [.. tensors],
         };
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using FineMixing.Checkpoints;
 
@@ -72,19 +73,23 @@ internal static class NonFiniteWeights
         return -1;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static long First<T>(ReadOnlySpan<byte> bytes, T exponent)
         where T : unmanaged, IBinaryInteger<T>
     {
         var values = MemoryMarshal.Cast<byte, T>(bytes);
+        var vectors = MemoryMarshal.Cast<byte, Vector<T>>(bytes);
         var mask = new Vector<T>(exponent);
         var i = 0;
-        for (; i <= values.Length - Vector<T>.Count; i += Vector<T>.Count)
+        for (; i <= vectors.Length - 4; i += 4)
         {
-            if (Vector.EqualsAny(new Vector<T>(values[i..]) & mask, mask))
+            var bad = Vector.Equals(vectors[i] & mask, mask) | Vector.Equals(vectors[i + 1] & mask, mask)
+                | Vector.Equals(vectors[i + 2] & mask, mask) | Vector.Equals(vectors[i + 3] & mask, mask);
+            if (!Vector.EqualsAll(bad, Vector<T>.Zero))
                 break;
         }
 
-        for (; i < values.Length; i++)
+        for (i *= Vector<T>.Count; i < values.Length; i++)
         {
             if ((values[i] & exponent) == exponent)
                 return i;

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -147,8 +149,31 @@ public sealed class RandomMask
             suspect.CopyTo(destination);
         else if (IsEmpty)
             @base.CopyTo(destination);
-        else
+        else if (_exact || elementSize > 4 || !Vector256.IsHardwareAccelerated)
             SelectionKernels.Select(this, start, elementSize, suspect, @base, destination, nonTemporal);
+        else if (elementSize == 2)
+            SelectFused(start, MemoryMarshal.Cast<byte, ushort>(suspect), MemoryMarshal.Cast<byte, ushort>(@base), MemoryMarshal.Cast<byte, ushort>(destination), nonTemporal);
+        else
+            SelectFused(start, MemoryMarshal.Cast<byte, uint>(suspect), MemoryMarshal.Cast<byte, uint>(@base), MemoryMarshal.Cast<byte, uint>(destination), nonTemporal);
+    }
+
+    private void SelectFused<T>(long start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool nonTemporal)
+        where T : unmanaged
+    {
+        // One by one to where a word of the mask begins and, for streaming stores, a vector of the destination.
+        var word = (int)(-start & 3);
+        var aligned = word + (4 * (nonTemporal ? SelectionKernels.GroupsToAlignment(destination[Math.Min(word, destination.Length)..]) : 0));
+        var streaming = nonTemporal && aligned >= word;
+        var first = Math.Min(streaming ? aligned : word, destination.Length);
+        SelectEach(0, first, start, suspect, @base, destination);
+        var done = first + MaskKernels.Select(_parameters, (ulong)(start + first), suspect[first..], @base[first..], destination[first..], streaming);
+        SelectEach(done, destination.Length, start, suspect, @base, destination);
+    }
+
+    private void SelectEach<T>(int from, int to, long start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination)
+    {
+        for (var i = from; i < to; i++)
+            destination[i] = MaskKernels.IsKept(_parameters, (ulong)(start + i)) ? suspect[i] : @base[i];
     }
 
     /// <summary>Writes 0xFFFF for kept elements and 0 for the others.</summary>

@@ -45,12 +45,21 @@ internal static class SelectionKernels
             (lanes[done] != 0 ? suspect : @base).Slice(done * elementSize, elementSize).CopyTo(destination[(done * elementSize)..]);
     }
 
+    /// <summary>How many groups of four elements there are before the first that lies on a boundary of 32 bytes; -1 when none does.</summary>
+    public static unsafe int GroupsToAlignment<T>(Span<T> destination)
+        where T : unmanaged
+    {
+        var missing = (int)(-(nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination)) & 31);
+        return missing % (4 * sizeof(T)) == 0 ? missing / (4 * sizeof(T)) : -1;
+    }
+
     private static unsafe int BytesToAlignment(Span<byte> destination)
     {
         var address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination));
         return (int)((64 - (address & 63)) & 63);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe int Select2(ReadOnlySpan<ushort> lanes, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         fixed (ushort* mask = lanes)
@@ -75,6 +84,7 @@ internal static class SelectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe int Select4(ReadOnlySpan<ushort> lanes, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         fixed (ushort* mask = lanes)
@@ -106,6 +116,7 @@ internal static class SelectionKernels
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe int Select8(ReadOnlySpan<ushort> lanes, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
         fixed (ushort* mask = lanes)
@@ -135,7 +146,7 @@ internal static class SelectionKernels
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static unsafe void Store<T>(Vector256<T> value, T* target, bool streaming)
+    internal static unsafe void Store<T>(Vector256<T> value, T* target, bool streaming)
         where T : unmanaged
     {
         if (streaming)

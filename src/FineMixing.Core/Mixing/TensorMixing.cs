@@ -6,6 +6,9 @@ namespace FineMixing.Mixing;
 /// <summary>Carries out the plan of one tensor on runs of its elements, wherever they come from; safe to use from several threads.</summary>
 internal sealed class TensorMixing
 {
+    // 128 KiB of single precision a model; a multiple of eight, so that blocks of every type are whole bytes.
+    private const int BlockElements = 1 << 15;
+
     private readonly TensorPlan _tensor;
     private readonly MixingOptions _options;
     private readonly ITensorMixer? _mixer;
@@ -30,8 +33,25 @@ internal sealed class TensorMixing
         _ => 0,
     };
 
-    /// <summary>Mixes a run of elements; sources that the plan does not read may be empty.</summary>
-    public void Mix(long start, MixInputs inputs, Span<byte> destination)
+    /// <summary>Checks, when asked, and mixes a run of elements; sources that the plan does not read may be empty.</summary>
+    /// <exception cref="NonFiniteChunkException">There is a NaN or infinity among the values that are used.</exception>
+    public void Mix(long start, MixInputs inputs, Span<byte> destination, bool checkFinite)
+    {
+        // Where values are checked, block by block: what the check read is then still in the nearest cache when it is mixed.
+        var bits = _tensor.Suspect.DType.BitSize();
+        var count = destination.Length * 8L / bits;
+        var step = InOnePiece || !checkFinite ? Math.Max(1, count) : BlockElements;
+        for (long done = 0; done < count; done += step)
+        {
+            var length = (int)Math.Min(step, count - done);
+            var block = count <= step ? inputs : new MixInputs(Slice(inputs.Suspect, done, length), Slice(inputs.Base, done, length), inputs.Others.Count == 0 ? [] : [.. inputs.Others.Select(o => Slice(o, done, length))]);
+            if (checkFinite)
+                ThrowIfNotFinite(block);
+            Mix(start + done, block, destination.Slice((int)(done * bits / 8), (int)((long)length * bits / 8)));
+        }
+    }
+
+    private void Mix(long start, MixInputs inputs, Span<byte> destination)
     {
         switch (_tensor.Action)
         {
@@ -51,13 +71,17 @@ internal sealed class TensorMixing
         }
     }
 
-    /// <summary>Looks for NaN and infinities among the values that are used.</summary>
-    /// <exception cref="NonFiniteChunkException">There is one.</exception>
-    public void ThrowIfNotFinite(MixInputs inputs)
+    private void ThrowIfNotFinite(MixInputs inputs)
     {
         if ((_tensor.Action is TensorAction.Mixed or TensorAction.Suspect && Bad(inputs.Suspect)) || Bad(inputs.Base) || inputs.Others.Any(Bad))
             throw new NonFiniteChunkException();
 
         static bool Bad(MixSource source) => !source.Bytes.IsEmpty && NonFiniteWeights.First(source.DType, source.Bytes.Span) >= 0;
+    }
+
+    private static MixSource Slice(MixSource source, long start, long count)
+    {
+        var bits = source.DType.BitSize();
+        return source.Bytes.IsEmpty ? source : source with { Bytes = source.Bytes.Slice((int)(start * bits / 8), (int)(count * bits / 8)) };
     }
 }

@@ -33,6 +33,17 @@ internal static class VectorMath
         return norms == 0 ? 0 : Math.Clamp(Dot(x, y) / norms, -1, 1);
     }
 
+    /// <summary>The sum of all models but the base, each times its factor; models with the factor 0 are left out.</summary>
+    public static void Combine(ArithmeticInputs inputs, double[] factors, Span<float> result)
+    {
+        result.Clear();
+        for (var m = 0; m < factors.Length; m++)
+        {
+            if (factors[m] != 0)
+                TensorPrimitives.MultiplyAdd(inputs.Model(m), (float)factors[m], result, result);
+        }
+    }
+
     /// <summary>The inner products of all models with each other.</summary>
     public static double[,] Gram(ArithmeticInputs inputs)
     {

@@ -107,10 +107,8 @@ public static class WeightMixing
         public void Run(long start, int count, bool checkFinite)
         {
             var inputs = new MixInputs(Source(_suspect, start, count), _base is null ? default : Source(_base, start, count), Array.ConvertAll(_others, o => Source(o, start, count)));
-            if (checkFinite)
-                _mixing.ThrowIfNotFinite(inputs);
             var size = _destination.Info.DType.BitSize();
-            _mixing.Mix(start, inputs, _destination.Bytes.AsSpan(ByteOffset(start, size), ByteOffset(count, size)));
+            _mixing.Mix(start, inputs, _destination.Bytes.AsSpan(ByteOffset(start, size), ByteOffset(count, size)), checkFinite);
         }
 
         private static MixSource Source(HostTensor tensor, long start, int count)

@@ -62,6 +62,8 @@ internal static class EmbeddingDrift
             throw new ArgumentException("A row is shorter than the number of columns.", nameof(xs));
         ref readonly var x = ref MemoryMarshal.GetReference(xs);
         ref readonly var y = ref MemoryMarshal.GetReference(ys);
+        if (scale == 1)
+            return SumUnscaled<TX, TY>(in x, in y, columns);
         Span<double> sums = stackalloc double[Lanes];
         var i = 0;
         if (Vector512.IsHardwareAccelerated)
@@ -119,6 +121,58 @@ internal static class EmbeddingDrift
         return sum;
     }
 
+    // Differences in single precision are as good as the weights are, and need half the conversions.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SumUnscaled<TX, TY>(ref readonly byte x, ref readonly byte y, int columns)
+        where TX : IElement
+        where TY : IElement
+    {
+        Span<double> sums = stackalloc double[Lanes];
+        var i = 0;
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Vector512<double> s0 = default, s1 = default;
+            for (; i <= columns - Lanes; i += Lanes)
+            {
+                var (d0, d1) = Vector512.Widen(TX.Load512(in x, i) - TY.Load512(in y, i));
+                s0 += d0 * d0;
+                s1 += d1 * d1;
+            }
+
+            s0.CopyTo(sums);
+            s1.CopyTo(sums[8..]);
+        }
+        else
+        {
+            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (; i <= columns - Lanes; i += Lanes)
+            {
+                var (d0, d1) = Vector256.Widen(TX.Load256(in x, i) - TY.Load256(in y, i));
+                var (d2, d3) = Vector256.Widen(TX.Load256(in x, i + 8) - TY.Load256(in y, i + 8));
+                s0 += d0 * d0;
+                s1 += d1 * d1;
+                s2 += d2 * d2;
+                s3 += d3 * d3;
+            }
+
+            s0.CopyTo(sums);
+            s1.CopyTo(sums[4..]);
+            s2.CopyTo(sums[8..]);
+            s3.CopyTo(sums[12..]);
+        }
+
+        for (var lane = 0; i < columns; i++, lane++)
+        {
+            double difference = (float)TX.Load(in x, i) - (float)TY.Load(in y, i);
+            sums[lane] += difference * difference;
+        }
+
+        double sum = 0;
+        foreach (var lane in sums)
+            sum += lane;
+        return sum;
+    }
+
     /// <summary>How elements of a type are read as single precision.</summary>
     private interface IElement
     {
@@ -167,8 +221,10 @@ internal static class EmbeddingDrift
 
     private readonly struct F16 : IElement
     {
-        // Exponent and mantissa moved to their place in single precision are too small by 2^(127-15); an exponent of 31 stays 31 there and is put at infinity.
-        private const float Rebias = 5.192296858534828e33f; // 2^112
+        // Exponent and mantissa are moved to their place in single precision, and the exponent by the difference of the biases. Subnormal numbers have no leading 1 there: they get one, and it is subtracted
+        // again (multiplying by a power of two would do, but subnormal operands are slow). An exponent of 31 is NaN or infinity: either becomes NaN.
+        private const uint Bias = (127u - 15) << 23;
+        private const uint LeadingOne = 1u << 23;
         private const uint LargestFinite = 0x7BFFu << 13;
 
         public static int Size => sizeof(ushort);
@@ -178,8 +234,10 @@ internal static class EmbeddingDrift
         {
             var bits = Vector512.WidenLower(Unsafe.ReadUnaligned<Vector256<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))).ToVector512Unsafe());
             var magnitude = (bits & Vector512.Create(0x7FFFu)) << 13;
-            var value = (magnitude.AsSingle() * Vector512.Create(Rebias)).AsUInt32() | ((bits & Vector512.Create(0x8000u)) << 16);
-            return (value | (Vector512.GreaterThan(magnitude, Vector512.Create(LargestFinite)) & Vector512.Create(0x7FC00000u))).AsSingle();
+            var subnormal = (magnitude + Vector512.Create(Bias + LeadingOne)).AsSingle() - Vector512.Create(Bias + LeadingOne).AsSingle();
+            var value = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(LeadingOne)), subnormal.AsUInt32(), magnitude + Vector512.Create(Bias));
+            var special = Vector512.GreaterThan(magnitude, Vector512.Create(LargestFinite)) & Vector512.Create(0x7FC00000u);
+            return (value | ((bits & Vector512.Create(0x8000u)) << 16) | special).AsSingle();
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -187,8 +245,10 @@ internal static class EmbeddingDrift
         {
             var bits = Vector256.WidenLower(Unsafe.ReadUnaligned<Vector128<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))).ToVector256Unsafe());
             var magnitude = (bits & Vector256.Create(0x7FFFu)) << 13;
-            var value = (magnitude.AsSingle() * Vector256.Create(Rebias)).AsUInt32() | ((bits & Vector256.Create(0x8000u)) << 16);
-            return (value | (Vector256.GreaterThan(magnitude, Vector256.Create(LargestFinite)) & Vector256.Create(0x7FC00000u))).AsSingle();
+            var subnormal = (magnitude + Vector256.Create(Bias + LeadingOne)).AsSingle() - Vector256.Create(Bias + LeadingOne).AsSingle();
+            var value = Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(LeadingOne)), subnormal.AsUInt32(), magnitude + Vector256.Create(Bias));
+            var special = Vector256.GreaterThan(magnitude, Vector256.Create(LargestFinite)) & Vector256.Create(0x7FC00000u);
+            return (value | ((bits & Vector256.Create(0x8000u)) << 16) | special).AsSingle();
         }
 
         public static double Load(ref readonly byte row, int index) => (double)Unsafe.ReadUnaligned<Half>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));

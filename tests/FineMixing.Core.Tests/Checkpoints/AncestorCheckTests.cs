@@ -50,6 +50,35 @@ public class AncestorCheckTests
         Assert.InRange(check.Layers[0].RelativeDrift, 1.2, 1.6);
     }
 
+    [Theory]
+    [InlineData("sst2-word")]
+    [InlineData("sst2-sentence")]
+    public void Sample_RealSuspectAndItsBase_IsNearTheWhole(string name)
+    {
+        using var suspect = Checkpoint.Open(SharedData.Path("models", name));
+        using var @base = Checkpoint.Open(SharedData.Path("models", "minilm-l6"));
+        var (whole, sample) = (AncestorCheck.Run(suspect, @base), AncestorCheck.Sample(suspect, @base));
+        Assert.Equal(whole.Layers.Select(l => l.Layer), sample.Layers.Select(l => l.Layer));
+        Assert.Equal(whole.MedianCosine, sample.MedianCosine, 1e-3);
+        Assert.True(sample.Layers.Sum(l => l.ElementCount) < whole.Layers.Sum(l => l.ElementCount) / 10);
+    }
+
+    [Fact]
+    public void Sample_UnrelatedMatrices_IsImplausible()
+    {
+        StateDict Matrix(int seed)
+        {
+            var random = new Random(seed);
+            var model = new StateDict();
+            model.Add(HostTensor.FromFloat32("encoder.weight", [401, 299], [.. Enumerable.Range(0, 401 * 299).Select(_ => random.NextSingle() - 0.5f)]));
+            return model;
+        }
+
+        var check = AncestorCheck.Sample(Matrix(1), Matrix(2));
+        Assert.InRange(check.MedianCosine, -0.05, 0.05);
+        Assert.Equal(4 * 4096, Assert.Single(check.Layers).ElementCount);
+    }
+
     [Fact]
     public void Run_KnownValues_GivesDriftAndCosine()
     {

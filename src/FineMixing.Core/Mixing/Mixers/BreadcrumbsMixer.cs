@@ -21,21 +21,31 @@ public sealed class BreadcrumbsMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var models = context.OtherCount + 1;
-        var weights = MixerArguments.Weights(this, Parameters.Weights, models, 1);
-        var densities = MixerArguments.Shares(this, "density", Parameters.Densities, models, context.Ratio);
-        var gammas = MixerArguments.Shares(this, "gamma", Parameters.Gammas, models, 0.01);
+        var merge = Merge(context);
+        var gammas = Gammas(context);
         return (_, inputs, result) =>
         {
-            var changes = Enumerable.Range(0, models).Select(inputs.Change).ToArray();
-            for (var m = 0; m < models; m++)
+            var changes = Enumerable.Range(0, merge.Models).Select(inputs.Change).ToArray();
+            for (var m = 0; m < merge.Models; m++)
             {
-                var count = changes[m].Length;
-                var keep = RandomMask.KeptCount(densities[m], count);
-                TaskVectors.Trim(changes[m], keep, Math.Min(RandomMask.KeptCount(gammas[m], count), count - keep));
+                var (keep, drop) = Counts(changes[m].Length, merge.Densities[m], gammas[m]);
+                TaskVectors.Trim(changes[m], keep, drop);
             }
 
-            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: false, Parameters.Normalize ?? false, Parameters.Scale ?? 1, result);
+            TaskVectors.Merge(inputs.Base.Span, changes, merge, result);
         };
+    }
+
+    /// <summary>Its parameters for a tensor, but for the gammas.</summary>
+    internal TaskVectorMerge Merge(TensorMixContext context) => TaskVectorMerge.Of(this, context, elect: false, normalize: false);
+
+    /// <summary>The share of the largest changes that is dropped, one a model.</summary>
+    internal double[] Gammas(TensorMixContext context) => MixerArguments.Shares(this, "gamma", Parameters.Gammas, context.OtherCount + 1, 0.01);
+
+    /// <summary>How many changes are kept, and how many larger ones dropped.</summary>
+    internal static (long Keep, long Drop) Counts(long count, double density, double gamma)
+    {
+        var keep = RandomMask.KeptCount(density, count);
+        return (keep, Math.Min(RandomMask.KeptCount(gamma, count), count - keep));
     }
 }

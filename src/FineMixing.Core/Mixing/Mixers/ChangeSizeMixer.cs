@@ -13,6 +13,8 @@ public sealed class ChangeSizeMixer : IWeightMixer
     /// <param name="keepLargest">Keep the largest changes; otherwise the smallest.</param>
     public ChangeSizeMixer(bool keepLargest) => _largest = keepLargest;
 
+    internal bool KeepsLargest => _largest;
+
     /// <inheritdoc/>
     public string Name => _largest ? "fine-mixing-largest" : "fine-mixing-smallest";
 

@@ -23,24 +23,27 @@ public sealed class DareMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var models = context.OtherCount + 1;
-        var weights = MixerArguments.Weights(this, Parameters.Weights, models, 1);
-        var densities = MixerArguments.Shares(this, "density", Parameters.Densities, models, context.Ratio);
-        var masks = Enumerable.Range(0, models)
-            .Select(m => RandomMask.Bernoulli(context.Options.Seed, m == 0 ? context.Tensor.Name : FormattableString.Invariant($"{context.Tensor.Name}#{m}"), densities[m])).ToArray();
+        var merge = Merge(context);
+        var masks = merge.Densities.Select((density, m) => RandomMask.Bernoulli(context.Options.Seed, MaskName(context.Tensor.Name, m), density)).ToArray();
         return (start, inputs, result) =>
         {
-            var changes = Enumerable.Range(0, models).Select(inputs.Change).ToArray();
+            var changes = Enumerable.Range(0, merge.Models).Select(inputs.Change).ToArray();
             var kept = new bool[result.Length];
-            for (var m = 0; m < models; m++)
+            for (var m = 0; m < merge.Models; m++)
             {
                 masks[m].Fill(start, kept);
-                var rescale = (float)(1 / densities[m]);
+                var rescale = (float)(1 / merge.Densities[m]);
                 for (var i = 0; i < kept.Length; i++)
                     changes[m][i] = kept[i] ? changes[m][i] * rescale : 0;
             }
 
-            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: _ties, Parameters.Normalize ?? _ties, Parameters.Scale ?? 1, result);
+            TaskVectors.Merge(inputs.Base.Span, changes, merge, result);
         };
     }
+
+    /// <summary>Its parameters for a tensor.</summary>
+    internal TaskVectorMerge Merge(TensorMixContext context) => TaskVectorMerge.Of(this, context, elect: _ties, normalize: _ties);
+
+    /// <summary>The name that keys the mask of a model's change.</summary>
+    internal static string MaskName(string tensor, int model) => model == 0 ? tensor : FormattableString.Invariant($"{tensor}#{model}");
 }

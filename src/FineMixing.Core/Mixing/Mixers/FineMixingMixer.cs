@@ -38,14 +38,21 @@ public sealed class FineMixingMixer : IWeightMixer
     /// <summary>The random mask of a tensor under the options: which of its elements (or rows, or its module) stay.</summary>
     internal static ITensorMixer MaskFor(TensorInfo tensor, double ratio, MixingOptions options)
     {
+        var (mask, group) = Mask(tensor, ratio, options);
+        return new MaskTensorMixer(tensor, mask, group);
+    }
+
+    /// <summary>The mask of a tensor's groups and how many elements a group has: 1, a row, or all.</summary>
+    internal static (RandomMask Mask, long Group) Mask(TensorInfo tensor, double ratio, MixingOptions options)
+    {
         var rowLength = RowLength(tensor);
         return options.Granularity switch
         {
-            MixGranularity.Element => new MaskTensorMixer(tensor, Mask(tensor.Name, tensor.ElementCount), 1),
+            MixGranularity.Element => (Mask(tensor.Name, tensor.ElementCount), 1),
 
             // Rows and modules are named after the module, so that a unit's weight row and bias share their fate.
-            MixGranularity.Row => new MaskTensorMixer(tensor, Mask(TensorNames.ModuleOf(tensor.Name), rowLength == 0 ? 0 : tensor.ElementCount / rowLength), rowLength),
-            _ => new MaskTensorMixer(tensor, RandomMask.Bernoulli(options.Seed, TensorNames.ModuleOf(tensor.Name), ratio), tensor.ElementCount),
+            MixGranularity.Row => (Mask(TensorNames.ModuleOf(tensor.Name), rowLength == 0 ? 0 : tensor.ElementCount / rowLength), rowLength),
+            _ => (RandomMask.Bernoulli(options.Seed, TensorNames.ModuleOf(tensor.Name), ratio), tensor.ElementCount),
         };
 
         RandomMask Mask(string name, long count) => options.ExactCount

@@ -70,37 +70,44 @@ public sealed class ImportanceMask : IWeightMixer
     {
         ArgumentNullException.ThrowIfNull(context);
         var tensor = context.Tensor;
-        if (!_scores.TryGetValue(tensor.Name, out var importance))
-        {
-            return FineMixingMixer.MaskFor(tensor, Unscored switch { TensorPolicy.Suspect => 1, TensorPolicy.Base => 0, _ => context.Ratio }, context.Options);
-        }
-
-        var columns = tensor.Shape.Length == 0 ? 1 : tensor.Shape[^1];
-        var rowLength = tensor.Shape.Length == 0 || tensor.Shape[0] == 0 ? 1 : tensor.ElementCount / tensor.Shape[0];
-        var expected = importance.Axis switch
-        {
-            ImportanceAxis.Elements => tensor.ElementCount,
-            ImportanceAxis.Rows => tensor.ElementCount / Math.Max(1, rowLength),
-            _ => columns,
-        };
-        if (importance.Scores.Length != expected)
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {importance.Scores.Length} importance scores along its {importance.Axis}; expected {expected}."));
-        var keptEntries = KeepHighest(importance.Scores, RandomMask.KeptCount(context.Ratio, expected));
+        if (Entries(context) is not (var axis, { } entries))
+            return FineMixingMixer.MaskFor(tensor, UnscoredRatio(context), context.Options);
+        var (rowLength, columns) = (RowLength(tensor), Columns(tensor));
         var kept = new ulong[(tensor.ElementCount + 63) / 64];
         for (long i = 0; i < tensor.ElementCount; i++)
         {
-            var entry = importance.Axis switch
+            var entry = axis switch
             {
                 ImportanceAxis.Elements => i,
                 ImportanceAxis.Rows => i / rowLength,
                 _ => i % columns,
             };
-            if (keptEntries[entry])
+            if (entries[entry])
                 kept[i / 64] |= 1UL << (int)(i % 64);
         }
 
         return new BitmapTensorMixer(tensor.DType, kept);
     }
+
+    /// <summary>Which entries of a tensor's axis are kept; null for a tensor without scores.</summary>
+    internal (ImportanceAxis Axis, bool[] Kept)? Entries(TensorMixContext context)
+    {
+        var tensor = context.Tensor;
+        if (!_scores.TryGetValue(tensor.Name, out var importance))
+            return null;
+        var expected = importance.Axis switch
+        {
+            ImportanceAxis.Elements => tensor.ElementCount,
+            ImportanceAxis.Rows => tensor.ElementCount / Math.Max(1, RowLength(tensor)),
+            _ => Columns(tensor),
+        };
+        if (importance.Scores.Length != expected)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {importance.Scores.Length} importance scores along its {importance.Axis}; expected {expected}."));
+        return (importance.Axis, KeepHighest(importance.Scores, RandomMask.KeptCount(context.Ratio, expected)));
+    }
+
+    /// <summary>The share of the suspect in tensors without scores.</summary>
+    internal double UnscoredRatio(TensorMixContext context) => Unscored switch { TensorPolicy.Suspect => 1, TensorPolicy.Base => 0, _ => context.Ratio };
 
     /// <summary>Marks the k highest scores; of equal scores those of lower index.</summary>
     internal static bool[] KeepHighest(ReadOnlySpan<float> scores, long k)
@@ -121,4 +128,8 @@ public sealed class ImportanceMask : IWeightMixer
             kept[order[i]] = true;
         return kept;
     }
+
+    private static long Columns(TensorInfo tensor) => tensor.Shape.Length == 0 ? 1 : tensor.Shape[^1];
+
+    private static long RowLength(TensorInfo tensor) => tensor.Shape.Length == 0 || tensor.Shape[0] == 0 ? 1 : tensor.ElementCount / tensor.Shape[0];
 }

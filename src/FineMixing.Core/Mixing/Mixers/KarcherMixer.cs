@@ -1,5 +1,3 @@
-using System.Numerics.Tensors;
-
 namespace FineMixing.Mixing.Mixers;
 
 /// <summary>Karcher mean: the point of the sphere whose squared geodesic distances to the tensors' directions sum to the least, with their mean length.</summary>
@@ -24,20 +22,19 @@ public sealed class KarcherMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;
 
-    private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context) => (_, inputs, result) => Combine(inputs, result);
+    private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context) => (_, inputs, result) => VectorMath.Combine(inputs, Coefficients(VectorMath.Gram(inputs)), result);
 
-    // The mean stays in the span of the inputs: it is kept as coefficients of their unit vectors.
-    private static void Combine(ArithmeticInputs inputs, Span<float> result)
+    /// <summary>The factor of each model, from their inner products.</summary>
+    internal static double[] Coefficients(double[,] gram)
     {
-        var n = inputs.ModelCount;
-        var gram = VectorMath.Gram(inputs);
+        // The mean stays in the span of the inputs: it is kept as coefficients of their unit vectors.
+        var n = gram.GetLength(0);
         var norms = Enumerable.Range(0, n).Select(i => Math.Sqrt(gram[i, i])).ToArray();
         var valid = Enumerable.Range(0, n).Where(i => norms[i] > Tolerance).ToArray();
-        result.Clear();
-        if (valid.Length == 0)
-            return;
-        var weight = 1.0 / valid.Length;
         var u = new double[n];
+        if (valid.Length == 0)
+            return u;
+        var weight = 1.0 / valid.Length;
         foreach (var i in valid)
             u[i] = weight;
         if (Length(u) < Tolerance)
@@ -75,7 +72,8 @@ public sealed class KarcherMixer : ArithmeticMixer
 
         var scale = norms.Average();
         foreach (var i in valid)
-            TensorPrimitives.MultiplyAdd(inputs.Model(i), (float)(scale * u[i] / norms[i]), result, result);
+            u[i] *= scale / norms[i];
+        return u;
 
         double Unit(int i, int j) => gram[i, j] / (norms[i] * norms[j]);
 

@@ -23,13 +23,21 @@ public sealed class LinearMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        if (context.OtherCount == 0 && Parameters.Weights is null)
+        if (Weights(context) is not { } weights)
             return (_, inputs, result) => Interpolate(inputs, (float)context.Ratio, result);
+        return (_, inputs, result) => Average(inputs, weights, Normalizes, result);
+    }
+
+    /// <summary>True when the weighted sum is divided by the sum of the weights.</summary>
+    internal bool Normalizes => Parameters.Normalize ?? true;
+
+    /// <summary>The weight of each model but the base; null to interpolate between base and suspect.</summary>
+    internal double[]? Weights(TensorMixContext context)
+    {
+        if (context.OtherCount == 0 && Parameters.Weights is null)
+            return null;
         var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
-        var normalize = Parameters.Normalize ?? true;
-        if (normalize && weights.Sum() == 0)
-            throw new ArgumentException($"{Name}: the weights sum to 0, so the average cannot be normalised.");
-        return (_, inputs, result) => Average(inputs, weights, normalize, result);
+        return !Normalizes || weights.Sum() != 0 ? weights : throw new ArgumentException($"{Name}: the weights sum to 0, so the average cannot be normalised.");
     }
 
     /// <summary>sum_i a_i * w_i, divided by the sum of the weights when asked.</summary>

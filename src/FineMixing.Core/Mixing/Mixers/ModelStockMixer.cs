@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using FineMixing.Checkpoints;
 
 namespace FineMixing.Mixing.Mixers;
 
@@ -23,7 +24,7 @@ public sealed class ModelStockMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var length = Parameters.RowWise == true && context.Tensor.Shape.Length > 1 ? (int)context.Tensor.Shape[^1] : (int)context.Tensor.ElementCount;
+        var length = (int)VectorLength(context.Tensor);
         return (_, inputs, result) =>
         {
             var changes = Enumerable.Range(0, inputs.ModelCount).Select(inputs.Change).ToArray();
@@ -31,6 +32,9 @@ public sealed class ModelStockMixer : ArithmeticMixer
                 Combine(inputs.Base.Span, changes, start, length, result);
         };
     }
+
+    /// <summary>How many elements are one vector.</summary>
+    internal long VectorLength(TensorInfo tensor) => Parameters.RowWise == true && tensor.Shape.Length > 1 ? tensor.Shape[^1] : tensor.ElementCount;
 
     private static void Combine(ReadOnlySpan<float> @base, float[][] changes, int start, int length, Span<float> result)
     {

@@ -1,5 +1,3 @@
-using System.Numerics.Tensors;
-
 namespace FineMixing.Mixing.Mixers;
 
 /// <summary>MultiSLERP: weighted interpolation of several models on a sphere, in the tangent space at their mean direction.</summary>
@@ -24,23 +22,25 @@ public sealed class MultiSlerpMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
-        if (Parameters.Normalize ?? true)
-        {
-            var sum = weights.Sum();
-            if (sum == 0)
-                throw new ArgumentException($"{Name}: the weights sum to 0.");
-            weights = [.. weights.Select(w => w / sum)];
-        }
-
-        return (_, inputs, result) => Combine(inputs, weights, context.Tensor.Name, result);
+        var weights = Weights(context);
+        return (_, inputs, result) => VectorMath.Combine(inputs, Coefficients(VectorMath.Gram(inputs), weights, context.Tensor.Name), result);
     }
 
-    // Everything is a combination of the input vectors, so only their inner products are needed: v and m are kept as coefficients.
-    private static void Combine(ArithmeticInputs inputs, double[] weights, string tensor, Span<float> result)
+    /// <summary>The weight of each model.</summary>
+    internal double[] Weights(TensorMixContext context)
     {
+        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
+        if (!(Parameters.Normalize ?? true))
+            return weights;
+        var sum = weights.Sum();
+        return sum != 0 ? [.. weights.Select(w => w / sum)] : throw new ArgumentException($"{Name}: the weights sum to 0.");
+    }
+
+    /// <summary>The factor of each model, from their inner products.</summary>
+    internal static double[] Coefficients(double[,] gram, double[] weights, string tensor)
+    {
+        // Everything is a combination of the input vectors, so only their inner products are needed: v and m are kept as coefficients.
         var n = weights.Length;
-        var gram = VectorMath.Gram(inputs);
         var norms = Enumerable.Range(0, n).Select(i => Math.Sqrt(gram[i, i])).ToArray();
         var inverse = norms.Select(x => 1 / (x + Epsilon)).ToArray();
 
@@ -58,8 +58,7 @@ public sealed class MultiSlerpMixer : ArithmeticMixer
         {
             if (n != 2)
                 throw new ArgumentException($"multislerp: the weighted directions of tensor '{tensor}' cancel out; choose other weights.");
-            LinearMixer.Average(inputs, weights, normalize: false, result);
-            return;
+            return weights;
         }
 
         var mean = weights.Select(w => w / meanNorm).ToArray();
@@ -84,11 +83,6 @@ public sealed class MultiSlerpMixer : ArithmeticMixer
 
         var length = Math.Sqrt(Math.Max(0, tangentSquare)) + Epsilon;
         var scale = Enumerable.Range(0, n).Sum(i => norms[i] * weights[i]);
-        result.Clear();
-        for (var i = 0; i < n; i++)
-        {
-            var coefficient = scale * inverse[i] * ((Math.Cos(length) * mean[i]) + (Math.Sin(length) / length * tangent[i]));
-            TensorPrimitives.MultiplyAdd(inputs.Model(i), (float)coefficient, result, result);
-        }
+        return [.. Enumerable.Range(0, n).Select(i => scale * inverse[i] * ((Math.Cos(length) * mean[i]) + (Math.Sin(length) / length * tangent[i])))];
     }
 }

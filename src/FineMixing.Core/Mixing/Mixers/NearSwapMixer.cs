@@ -18,17 +18,21 @@ public sealed class NearSwapMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        if (!(_t >= 0 && double.IsFinite(_t)))
-            throw new ArgumentException($"{Name}: the distance t must be a finite number from 0, not {MixerParameters.Invariant(_t)}.");
+        var distance = Distance();
         return (_, inputs, result) =>
         {
             var (suspect, @base) = (inputs.Suspect, inputs.Base);
             for (var i = 0; i < result.Length; i++)
             {
                 var (x, y) = (suspect.Span[i], @base.Span[i]);
-                var weight = Math.Clamp((float)_t / Math.Max(Math.Abs(y - x), 1e-6f), 0, 1);
+                var weight = Math.Clamp(distance / Math.Max(Math.Abs(y - x), 1e-6f), 0, 1);
                 result[i] = (weight * x) + ((1 - weight) * y);
             }
         };
     }
+
+    /// <summary>The distance t.</summary>
+    internal float Distance() => _t >= 0 && double.IsFinite(_t)
+        ? (float)_t
+        : throw new ArgumentException($"{Name}: the distance t must be a finite number from 0, not {MixerParameters.Invariant(_t)}.");
 }

@@ -1,3 +1,5 @@
+using FineMixing.Checkpoints;
+
 namespace FineMixing.Mixing.Mixers;
 
 /// <summary>NuSLERP: spherical interpolation between two models by their weights, of whole tensors or of each row.</summary>
@@ -7,6 +9,8 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class NuSlerpMixer : ArithmeticMixer
 {
+    internal const double Collinear = 1e-8;
+
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.RowWise"/>.</summary>
     public NuSlerpMixer(MixerParameters? parameters = null)
         : base("nuslerp", "NuSLERP", Citations.MergeKit, parameters)
@@ -21,14 +25,8 @@ public sealed class NuSlerpMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var weights = context.OtherCount == 0 && Parameters.Weights is null
-            ? [1 - context.Ratio, context.Ratio]
-            : MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
-        if (weights.Length != 2)
-            throw new ArgumentException($"{Name} interpolates between two models; give one other model with its weights, or no weights.");
-        var sum = weights.Sum();
-        var t = Math.Abs(sum) < 1e-6 ? 0.5 : weights[1] / sum;
-        var length = Parameters.RowWise == true && context.Tensor.Shape.Length > 0 ? context.Tensor.Shape[^1] : context.Tensor.ElementCount;
+        var t = Position(context);
+        var length = VectorLength(context.Tensor);
         return (_, inputs, result) =>
         {
             var from = (context.OtherCount == 0 ? inputs.Base : inputs.Suspect).Span;
@@ -38,9 +36,24 @@ public sealed class NuSlerpMixer : ArithmeticMixer
         };
     }
 
+    /// <summary>Where on the way from the first model (0) to the second (1).</summary>
+    internal double Position(TensorMixContext context)
+    {
+        var weights = context.OtherCount == 0 && Parameters.Weights is null
+            ? [1 - context.Ratio, context.Ratio]
+            : MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, 1);
+        if (weights.Length != 2)
+            throw new ArgumentException($"{Name} interpolates between two models; give one other model with its weights, or no weights.");
+        var sum = weights.Sum();
+        return Math.Abs(sum) < 1e-6 ? 0.5 : weights[1] / sum;
+    }
+
+    /// <summary>How many elements are one vector.</summary>
+    internal long VectorLength(TensorInfo tensor) => Parameters.RowWise == true && tensor.Shape.Length > 0 ? tensor.Shape[^1] : tensor.ElementCount;
+
     private static void Interpolate(ReadOnlySpan<float> from, ReadOnlySpan<float> to, double t, Span<float> result)
     {
         var theta = Math.Acos(VectorMath.Cosine(from, to));
-        SlerpMixer.Interpolate(from, to, t, Math.Sin(theta) < 1e-8 ? 0 : theta, result);
+        SlerpMixer.Interpolate(from, to, t, Math.Sin(theta) < Collinear ? 0 : theta, result);
     }
 }

@@ -21,17 +21,24 @@ public sealed class SceMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var topK = MixerArguments.Shares(this, "top-k", Parameters.SelectTopK is { } given ? [given] : null, 1, context.Ratio)[0];
+        var topK = TopK(context);
         return (_, inputs, result) =>
         {
             var changes = Enumerable.Range(0, inputs.ModelCount).Select(inputs.Change).ToArray();
             if (topK < 1)
                 Select(changes, topK);
-            var energies = Array.ConvertAll(changes, c => VectorMath.SumOfSquares(c) / c.Length);
-            var sum = energies.Sum();
-            var weights = Array.ConvertAll(energies, e => sum < 1e-6 ? 1.0 / energies.Length : e / sum);
-            Erase(inputs.Base.Span, changes, weights, result);
+            Erase(inputs.Base.Span, changes, Weights(Array.ConvertAll(changes, c => VectorMath.SumOfSquares(c) / c.Length)), result);
         };
+    }
+
+    /// <summary>The share of elements that are selected.</summary>
+    internal double TopK(TensorMixContext context) => MixerArguments.Shares(this, "top-k", Parameters.SelectTopK is { } given ? [given] : null, 1, context.Ratio)[0];
+
+    /// <summary>The weight of each model from the mean square of its change.</summary>
+    internal static double[] Weights(double[] energies)
+    {
+        var sum = energies.Sum();
+        return Array.ConvertAll(energies, e => sum < 1e-6 ? 1.0 / energies.Length : e / sum);
     }
 
     private static void Select(float[][] changes, double topK)

@@ -9,7 +9,7 @@ namespace FineMixing.Mixing.Mixers;
 /// </remarks>
 public sealed class SlerpMixer : ArithmeticMixer
 {
-    private const double Collinear = 0.9995;
+    internal const double Collinear = 0.9995;
 
     /// <summary>Takes <see cref="MixerParameters.Interpolation"/>.</summary>
     public SlerpMixer(MixerParameters? parameters = null)
@@ -28,13 +28,16 @@ public sealed class SlerpMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var t = MixerArguments.Shares(this, "interpolation", Parameters.Interpolation is { } given ? [given] : null, 1, context.Ratio)[0];
+        var t = Position(context);
         return (_, inputs, result) =>
         {
             var cosine = VectorMath.Cosine(inputs.Base.Span, inputs.Suspect.Span);
             Interpolate(inputs.Base.Span, inputs.Suspect.Span, t, Math.Abs(cosine) > Collinear ? 0 : Math.Acos(cosine), result);
         };
     }
+
+    /// <summary>Where on the way from the base (0) to the suspect (1).</summary>
+    internal double Position(TensorMixContext context) => MixerArguments.Shares(this, "interpolation", Parameters.Interpolation is { } given ? [given] : null, 1, context.Ratio)[0];
 
     /// <summary>Interpolates along the arc of an angle; along the line for the angle 0.</summary>
     internal static void Interpolate(ReadOnlySpan<float> from, ReadOnlySpan<float> to, double t, double theta, Span<float> result)

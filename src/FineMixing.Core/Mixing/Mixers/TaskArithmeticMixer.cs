@@ -20,9 +20,7 @@ public sealed class TaskArithmeticMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, context.Ratio);
-        var divisor = Parameters.Normalize == true && Math.Abs(weights.Sum()) >= 1e-8 ? weights.Sum() : 1;
-        var scale = (Parameters.Scale ?? 1) / divisor;
+        var (weights, scale) = Factors(context);
         return (_, inputs, result) =>
         {
             result.Clear();
@@ -30,5 +28,13 @@ public sealed class TaskArithmeticMixer : ArithmeticMixer
                 TaskVectors.AddChange(inputs.Model(m), inputs.Base.Span, (float)weights[m], result);
             TensorPrimitives.MultiplyAdd(result, (float)scale, inputs.Base.Span, result);
         };
+    }
+
+    /// <summary>The weight of each change and the factor on their sum.</summary>
+    internal (double[] Weights, double Scale) Factors(TensorMixContext context)
+    {
+        var weights = MixerArguments.Weights(this, Parameters.Weights, context.OtherCount + 1, context.Ratio);
+        var divisor = Parameters.Normalize == true && Math.Abs(weights.Sum()) >= 1e-8 ? weights.Sum() : 1;
+        return (weights, (Parameters.Scale ?? 1) / divisor);
     }
 }

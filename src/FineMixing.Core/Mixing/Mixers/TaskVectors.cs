@@ -37,14 +37,11 @@ internal static class TaskVectors
     /// <summary>base + lambda * (sum of weighted changes), each model's change counted where its weighted sign is the one the sum of all elects (TIES), when asked.</summary>
     /// <param name="base">The base's values.</param>
     /// <param name="changes">One array a model.</param>
-    /// <param name="weights">One a model.</param>
-    /// <param name="elect">Elect signs.</param>
-    /// <param name="normalize">Divide by the weights that were counted.</param>
-    /// <param name="scale">lambda.</param>
+    /// <param name="merge">Weights, lambda and whether signs are elected.</param>
     /// <param name="result">Filled.</param>
-    public static void Merge(ReadOnlySpan<float> @base, float[][] changes, double[] weights, bool elect, bool normalize, double scale, Span<float> result)
+    public static void Merge(ReadOnlySpan<float> @base, float[][] changes, TaskVectorMerge merge, Span<float> result)
     {
-        var factors = Array.ConvertAll(weights, w => (float)w);
+        var factors = Array.ConvertAll(merge.Weights, w => (float)w);
         var total = factors.Sum();
         for (var i = 0; i < result.Length; i++)
         {
@@ -52,7 +49,7 @@ internal static class TaskVectors
             for (var m = 0; m < changes.Length; m++)
                 sum += changes[m][i] * factors[m];
             var divisor = total;
-            if (elect)
+            if (merge.Elect)
             {
                 var positive = sum >= 0;
                 sum = 0;
@@ -68,9 +65,9 @@ internal static class TaskVectors
                 }
             }
 
-            if (normalize && Math.Abs(divisor) >= 1e-8f)
+            if (merge.Normalize && Math.Abs(divisor) >= 1e-8f)
                 sum /= divisor;
-            result[i] = @base[i] + ((float)scale * sum);
+            result[i] = @base[i] + ((float)merge.Scale * sum);
         }
     }
 }

@@ -21,15 +21,16 @@ public sealed class TiesMixer : ArithmeticMixer
 
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
-        var models = context.OtherCount + 1;
-        var weights = MixerArguments.Weights(this, Parameters.Weights, models, 1);
-        var densities = MixerArguments.Shares(this, "density", Parameters.Densities, models, context.Ratio);
+        var merge = Merge(context);
         return (_, inputs, result) =>
         {
-            var changes = Enumerable.Range(0, models).Select(inputs.Change).ToArray();
-            for (var m = 0; m < models; m++)
-                TaskVectors.Trim(changes[m], RandomMask.KeptCount(densities[m], changes[m].Length), 0);
-            TaskVectors.Merge(inputs.Base.Span, changes, weights, elect: true, Parameters.Normalize ?? true, Parameters.Scale ?? 1, result);
+            var changes = Enumerable.Range(0, merge.Models).Select(inputs.Change).ToArray();
+            for (var m = 0; m < merge.Models; m++)
+                TaskVectors.Trim(changes[m], RandomMask.KeptCount(merge.Densities[m], changes[m].Length), 0);
+            TaskVectors.Merge(inputs.Base.Span, changes, merge, result);
         };
     }
+
+    /// <summary>Its parameters for a tensor.</summary>
+    internal TaskVectorMerge Merge(TensorMixContext context) => TaskVectorMerge.Of(this, context, elect: true, normalize: true);
 }

@@ -11,7 +11,7 @@ public class PickleFuzzTests
     private const long FixedBytes = 64 << 10;
     private const long BytesPerByte = 128;
 
-    private const int InputsPerSeed = 16_000;
+    private const int InputsPerSeed = 26_000;
 
     [Theory]
     [InlineData(1)]

@@ -1,0 +1,78 @@
+using FineMixing.Checkpoints;
+using FineMixing.Purification;
+
+namespace FineMixing.Tests.Purification;
+
+public class EmbeddingDriftTests
+{
+    private static readonly DType[] Types = [DType.F32, DType.BF16, DType.F16, DType.F64];
+
+    public static TheoryData<DType, DType> Pairs
+    {
+        get
+        {
+            var data = new TheoryData<DType, DType>();
+            foreach (var x in Types)
+            {
+                foreach (var y in Types)
+                    data.Add(x, y);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void SquaredDistance_AnyTypesLengthAndScale_IsTheSumInDoublePrecision(DType x, DType y)
+    {
+        var random = new Random(1);
+        foreach (var columns in new[] { 1, 15, 16, 17, 100, 771 })
+        {
+            // Half precision is subnormal below 6e-5: one number in ten.
+            var (a, b) = (Row(random, x, columns), Row(random, y, columns));
+            foreach (var scale in new[] { 1f, 0.75f })
+            {
+                var expected = a.ToFloat32().Zip(b.ToFloat32(), (p, q) => Math.Pow(p - ((double)q * scale), 2)).Sum();
+                Assert.Equal(expected, EmbeddingDrift.SquaredDistance(x, a.Bytes, y, b.Bytes, columns, scale), expected * 1e-6);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.F16)]
+    public void SquaredDistance_NotFinite_IsNotANumber(DType type)
+    {
+        foreach (var value in new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity })
+        {
+            foreach (var at in new[] { 0, 9, 17 })
+            {
+                var values = new float[18];
+                values[at] = value;
+                var row = HostTensor.FromFloat32("row", [18], values).ConvertTo(type);
+                Assert.False(double.IsFinite(EmbeddingDrift.SquaredDistance(type, row.Bytes, type, new byte[row.Bytes.Length], 18)));
+            }
+        }
+    }
+
+    [Fact]
+    public void SquaredDistance_EveryHalfPrecisionNumber_IsReadExactly()
+    {
+        var bytes = new byte[32];
+        for (var bits = 0; bits < 1 << 16; bits++)
+        {
+            var half = BitConverter.UInt16BitsToHalf((ushort)bits);
+            BitConverter.TryWriteBytes(bytes.AsSpan(6), half);
+            var distance = EmbeddingDrift.SquaredDistance(DType.F16, bytes, DType.F16, new byte[32], 16);
+            if (Half.IsFinite(half))
+                Assert.Equal((double)half * (double)half, distance);
+            else
+                Assert.False(double.IsFinite(distance));
+        }
+    }
+
+    private static HostTensor Row(Random random, DType type, int columns) =>
+        HostTensor.FromFloat32("row", [columns], [.. Enumerable.Range(0, columns).Select(i => ((2 * random.NextSingle()) - 1) * (i % 10 == 3 ? 4e-5f : 1))]).ConvertTo(type);
+}
