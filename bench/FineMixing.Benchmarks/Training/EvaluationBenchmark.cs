@@ -1,7 +1,6 @@
 using FineMixing.Benchmarks.Kernels;
 using FineMixing.Torch.Evaluation;
 using FineMixing.Torch.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FineMixing.Benchmarks.Training;
@@ -9,19 +8,22 @@ namespace FineMixing.Benchmarks.Training;
 /// <summary>Classifying sentences of mixed lengths against the naive loop (padding to 128, batches of 32, single precision).</summary>
 internal static class EvaluationBenchmark
 {
+    private const string Naive = "naive TorchSharp loop";
+
     public static int Run(string[] args)
     {
         var harness = new Harness(Harness.Integer(args, "--rounds", 5));
         var sizes = Harness.Option(args, "--sizes", "minilm,base").Split(',');
-        harness.Header("Evaluation, 256 sentences (base: 64), mean 12 tokens, at most 60", $"evaluation --sizes {string.Join(',', sizes)}");
-        Torch.Native.TorchRuntime.EnsureLoaded();
+        harness.Header("Evaluation, 256 sentences (base: 64), mean 12 tokens, at most 60", $"evaluation --sizes {string.Join(',', sizes)}{Threads.Argument(args)}");
+        Threads.Set(args);
+        BFloat16.SayIfMissing(harness);
         foreach (var size in sizes)
-            Measure(harness, size, size == "base" ? 64 : 256);
+            Measure(harness, size, size == "base" ? 64 : 256, args.Contains("--budgets"));
         harness.Save(args);
         return 0;
     }
 
-    private static void Measure(Harness harness, string size, int count)
+    private static void Measure(Harness harness, string size, int count, bool budgets)
     {
         var config = Workload.Config(size, dropout: 0);
         var weights = Workload.Weights(config);
@@ -29,9 +31,9 @@ internal static class EvaluationBenchmark
         var encodings = sentences.Select(s => s.Encoding).ToArray();
         using var naive = new NaiveBert(config);
         naive.eval();
-        using var low = ParameterStore.Load(config, weights, CPU, lowPrecision: true, trainable: false);
         using var single = ParameterStore.Load(config, weights, CPU, lowPrecision: false, trainable: false);
-        void Naive()
+        using var low = BFloat16.Here ? ParameterStore.Load(config, weights, CPU, lowPrecision: true, trainable: false) : null;
+        void Classify()
         {
             using var noGradients = no_grad();
             foreach (var chunk in sentences.Chunk(32))
@@ -42,10 +44,15 @@ internal static class EvaluationBenchmark
             }
         }
 
-        harness.Measure(
-            $"{size}: milliseconds for {count} sentences",
-            new Case("naive TorchSharp loop", Naive),
-            new Case("FineMixing, single precision", () => TorchPredictor.Logits(single, encodings, 1024), Against: "naive TorchSharp loop", Goal: "0.1 (10x)"),
-            new Case("FineMixing, bfloat16", () => TorchPredictor.Logits(low, encodings, 1024), Against: "naive TorchSharp loop", Goal: size == "base" ? "0.04 (25x)" : "0.033 (30x)"));
+        List<Case> cases =
+        [
+            new(Naive, Classify),
+            new("FineMixing, single precision", () => TorchPredictor.Logits(single, encodings, 1024), Against: Naive, Goal: "0.1 (10x)"),
+        ];
+        if (low is not null)
+            cases.Add(new Case("FineMixing, bfloat16", () => TorchPredictor.Logits(low, encodings, 1024), Against: Naive, Goal: size == "base" ? "0.04 (25x)" : "0.033 (30x)"));
+        if (budgets)
+            cases.AddRange(new[] { 256, 512, 2048, 4096 }.Select(tokens => new Case(FormattableString.Invariant($"FineMixing, {tokens} tokens a batch"), () => TorchPredictor.Logits(low ?? single, encodings, tokens), Against: Naive)));
+        harness.Measure($"{size}: milliseconds for {count} sentences", [.. cases]);
     }
 }

@@ -45,6 +45,9 @@ public sealed record FineTuningOptions
     /// <summary>The most tokens (padding included) that go through the model at once; larger batches are accumulated from parts. Bounds memory. Default 8192.</summary>
     public int TokensPerPass { get; init; } = 8192;
 
+    /// <summary>Keeps only the input of each layer and calculates the rest again in the backward pass: less memory for long texts, a third more work, the same gradients. Default false.</summary>
+    public bool ActivationCheckpointing { get; init; }
+
     /// <summary>Decides the order of samples and the dropout masks.</summary>
     public ulong Seed { get; init; } = 1;
 

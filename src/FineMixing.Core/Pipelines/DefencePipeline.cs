@@ -124,12 +124,12 @@ public sealed class DefencePipeline
             if (options.Method is DefenceMethod.FinePruning or DefenceMethod.FinePruningFrozen or DefenceMethod.FineMixingSelect)
                 _ = Activations(samples, options.FineTuning);
             var threads = options.FineTuning.Threads == 0 ? Environment.ProcessorCount : options.FineTuning.Threads;
-            var cpu = options.FineTuning.Device == "cpu";
+            var (workers, threadsPerJob) = options.FineTuning.Device == "cpu" ? SideBySide.Split(threads, jobs.Count) : (1, 0);
             var done = 0;
             progress?.Report(new DefenceProgress("ratio search", 0, jobs.Count));
-            var correct = SideBySide.Run(jobs, cpu ? threads : 1, job =>
+            var correct = SideBySide.Run(jobs, workers, job =>
             {
-                var training = options.FineTuning with { Seed = options.Seed, Threads = cpu ? 1 : 0 };
+                var training = options.FineTuning with { Seed = options.Seed, Threads = threadsPerJob };
                 var (train, heldOut) = folds[job.Fold];
                 var count = Correct(Defend(train, job.Ratio, training, quiet: true).Model, heldOut, training);
                 progress?.Report(new DefenceProgress("ratio search", Interlocked.Increment(ref done), jobs.Count));

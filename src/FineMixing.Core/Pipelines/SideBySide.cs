@@ -6,6 +6,20 @@ namespace FineMixing.Pipelines;
 /// <summary>Runs independent jobs on a few threads of their own, results in the order of the jobs.</summary>
 public static class SideBySide
 {
+    /// <summary>How to share threads among independent fine-tunings: as many side by side as there are threads, and the threads among them.</summary>
+    /// <remarks>
+    /// The one rule for grids over seeds and ratios, measured by the benchmark <c>sidebyside</c>: a step of a small run is hundreds of short operations,
+    /// and several threads in one run spend a part of each of them waiting for each other; a run of its own on each thread does not.
+    /// </remarks>
+    /// <param name="threads">Threads to use in all, at least 1.</param>
+    /// <param name="jobs">Independent runs.</param>
+    public static (int Workers, int ThreadsPerJob) Split(int threads, int jobs)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        var workers = Math.Clamp(jobs, 1, threads);
+        return (workers, threads / workers);
+    }
+
     /// <summary>Runs all jobs.</summary>
     /// <param name="jobs">The inputs.</param>
     /// <param name="workers">Threads, at least 1.</param>

@@ -55,7 +55,9 @@ public sealed class WordPieceTokenizer : ITextTokenizer
         _longestWord = vocabulary.LongestWord;
         _writtenAsIs = [.. vocabulary.WrittenAsIs.Where(ids.ContainsKey).OrderByDescending(token => token.Length).ThenBy(token => token, StringComparer.Ordinal).Select(token => (token, ids[token]))];
         _writtenAsIsSearch = SearchValues.Create([.. _writtenAsIs.Select(token => token.Text)], StringComparison.Ordinal);
-        SpecialIds = _writtenAsIs.Select(token => token.Id)
+
+        // Tokens that somebody added are not among them: a trigger may be one.
+        SpecialIds = new[] { vocabulary.Unknown, vocabulary.Classify, vocabulary.Separate, vocabulary.Pad, vocabulary.Mask }.Where(ids.ContainsKey).Select(token => ids[token])
             .Concat(Enumerable.Range(0, _tokens.Count).Where(id => IsReserved(_tokens[id])))
             .ToFrozenSet();
         _normalizer = new BertTextNormalizer(vocabulary.LowerCase, vocabulary.StripAccents ?? vocabulary.LowerCase, vocabulary.SplitChineseCharacters);

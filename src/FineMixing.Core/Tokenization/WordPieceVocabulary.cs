@@ -45,7 +45,7 @@ internal sealed class WordPieceVocabulary
         if (System.IO.File.Exists(json))
             vocabulary = FromTokenizerJson(json);
         else if (System.IO.File.Exists(text))
-            vocabulary = FromVocabularyFile(text);
+            vocabulary = FromVocabularyFile(text, Path.Combine(folder, "added_tokens.json"));
         else
             throw new FileNotFoundException($"The model folder '{folder}' has neither tokenizer.json nor vocab.txt, so its text cannot be tokenized.", text);
         vocabulary.ApplySettings(Path.Combine(folder, "special_tokens_map.json"));
@@ -55,7 +55,7 @@ internal sealed class WordPieceVocabulary
         return vocabulary;
     }
 
-    private static WordPieceVocabulary FromVocabularyFile(string file)
+    private static WordPieceVocabulary FromVocabularyFile(string file, string addedFile)
     {
         var bytes = System.IO.File.ReadAllBytes(file);
         string content;
@@ -81,7 +81,36 @@ internal sealed class WordPieceVocabulary
                 throw new CheckpointFormatException($"line {i + 1} of the vocabulary repeats the token '{Shorten(lines[i])}' of line {seen[lines[i]] + 1}", file);
         }
 
-        return new WordPieceVocabulary { Tokens = lines, File = file };
+        var added = AddedTokens(addedFile, lines.Count, seen);
+        var result = new WordPieceVocabulary { Tokens = [.. lines, .. added], File = file };
+        result.WrittenAsIs.UnionWith(added);
+        return result;
+    }
+
+    // What tokenizers without a tokenizer.json keep beside the vocabulary: an object of token and id. Ids follow on the vocabulary's; a token that is in it already only has to agree.
+    private static List<string> AddedTokens(string file, int first, Dictionary<string, int> known)
+    {
+        if (!System.IO.File.Exists(file))
+            return [];
+        using var document = ParseJson(file);
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+            throw new CheckpointFormatException("a JSON object of token and id is expected", file);
+        var byId = new SortedDictionary<int, string>();
+        foreach (var entry in document.RootElement.EnumerateObject())
+        {
+            if (entry.Name.Length == 0 || entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id))
+                throw new CheckpointFormatException($"the token '{Shorten(entry.Name)}' has no whole number as its id", file);
+            if (known.TryGetValue(entry.Name, out var own) ? own != id : !byId.TryAdd(id, entry.Name))
+                throw new CheckpointFormatException($"the token '{Shorten(entry.Name)}' has the id {id}, which is taken, or another one in the vocabulary", file);
+        }
+
+        foreach (var (id, index) in byId.Keys.Select((id, index) => (id, index)))
+        {
+            if (id != first + index)
+                throw new CheckpointFormatException($"the added tokens have no id {first + index}; ids must follow on those of the vocabulary ({first} tokens) without gaps", file);
+        }
+
+        return [.. byId.Values];
     }
 
     private static WordPieceVocabulary FromTokenizerJson(string file)

@@ -62,7 +62,7 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         return new WordRows(rows, leaf.requires_grad_(true), id => rowOf[id]);
     }
 
-    public double Step(WordRows words, double learningRate, double weightDecay, double clip)
+    public Tensor Step(WordRows words, double learningRate, double weightDecay, double clip)
     {
         var pieces = Gradients(words, out var wordGradient);
         var sums = new double[pieces.Count];
@@ -73,7 +73,7 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         });
         var norm = Math.Sqrt(sums.Sum());
         if (!double.IsFinite(norm))
-            return norm;
+            return tensor(norm);
         var step = AdamWStep.At(++_step, learningRate, weightDecay, clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1);
         var plain = AdamWStep.At(_step, learningRate, 0, step.GradientScale);
         Parallel.For(0, pieces.Count, _parallel, i =>
@@ -87,7 +87,7 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         _words.Step(words.Ids, wordGradient, step);
         foreach (var block in _store.Blocks)
             block.Leaf.grad = null;
-        return norm;
+        return tensor(norm);
     }
 
     public void Finish() => _words.Flush();

@@ -49,13 +49,13 @@ internal sealed class DeviceBatch
             }
         }
 
-        WordIndex = tensor(words, device: device);
-        TypeIndex = tensor(types, device: device);
+        WordIndex = OnDevice(tensor(words), device);
+        TypeIndex = OnDevice(tensor(types), device);
         if (padded)
-            Bias = tensor(bias, [Rows, 1, 1, Tokens], device: device).to(lowPrecision ? bfloat16 : float32);
+            Bias = OnDevice(tensor(bias, [Rows, 1, 1, Tokens]), device).to(lowPrecision ? bfloat16 : float32);
         var classes = inputs[0].Target.Length;
         if (classes > 0)
-            Targets = tensor(inputs.SelectMany(i => i.Target).ToArray(), [Rows, classes], device: device);
+            Targets = OnDevice(tensor(inputs.SelectMany(i => i.Target).ToArray(), [Rows, classes]), device);
     }
 
     public int Rows { get; }
@@ -73,4 +73,7 @@ internal sealed class DeviceBatch
 
     /// <summary>Wanted probabilities, single precision [rows, labels].</summary>
     public Tensor? Targets { get; }
+
+    // Copies from pinned memory do not wait for the device; the library keeps that memory until they are done.
+    private static Tensor OnDevice(Tensor host, Device device) => device.type == DeviceType.CPU ? host : host.pin_memory().to(device, non_blocking: true);
 }

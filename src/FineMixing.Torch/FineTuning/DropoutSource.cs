@@ -5,13 +5,16 @@ using static TorchSharp.torch;
 namespace FineMixing.Torch.FineTuning;
 
 /// <summary>Seeded dropout: inverted scaling, masks decided by (seed, step, place, element), so the same for any number of threads.</summary>
-/// <remarks>libtorch's CPU dropout draws from one serial generator and costs a third of a training step; hashing a counter costs next to nothing. On other devices the library's own is used.</remarks>
-internal sealed class DropoutSource(ulong seed, double? replacement)
+/// <remarks>libtorch's CPU dropout draws from one serial generator and costs a third of a training step; hashing a counter costs next to nothing. Other devices draw with their own generator, seeded the same way.</remarks>
+internal sealed class DropoutSource(ulong seed, double? replacement) : IDisposable
 {
-    private ulong _state;
+    private Generator? _device;
+
+    /// <summary>Decides all masks to come until the next <see cref="Begin"/>; putting an earlier value back repeats its masks.</summary>
+    public ulong State { get; set; }
 
     /// <summary>Starts the masks of one pass.</summary>
-    public void Begin(int step, int part) => _state = Mix(seed + (0x9E3779B97F4A7C15UL * (ulong)(uint)step) + ((ulong)(uint)part << 40));
+    public void Begin(int step, int part) => State = Mix(seed + (0x9E3779B97F4A7C15UL * (ulong)(uint)step) + ((ulong)(uint)part << 40));
 
     /// <summary>The probability in force where the model asks for this one.</summary>
     public double Probability(double configured) => replacement ?? configured;
@@ -22,17 +25,30 @@ internal sealed class DropoutSource(ulong seed, double? replacement)
         probability = Probability(probability);
         if (probability == 0)
             return x;
-        if (x.device.type != DeviceType.CPU)
-            return nn.functional.dropout(x, probability, training: true);
-        _state = Mix(_state + 0x9E3779B97F4A7C15UL);
+        State = Mix(State + 0x9E3779B97F4A7C15UL);
+        return x * (x.device.type == DeviceType.CPU ? Hashed(x, probability) : Drawn(x, probability));
+    }
+
+    /// <summary>A mask from the device's own generator, seeded with the state; for devices whose memory cannot be written from here.</summary>
+    internal Tensor Drawn(Tensor x, double probability)
+    {
+        _device ??= new Generator(0, x.device);
+        _device.manual_seed((long)(State >> 1));
+        return empty(x.shape, dtype: x.dtype, device: x.device).bernoulli_(1 - probability, _device).mul_(1 / (1 - probability));
+    }
+
+    private Tensor Hashed(Tensor x, double probability)
+    {
         var mask = empty(x.shape, dtype: x.dtype);
         var bytes = mask.bytes;
         if (x.dtype == ScalarType.BFloat16)
-            DropoutMask.Fill(MemoryMarshal.Cast<byte, ushort>(bytes), _state, probability);
+            DropoutMask.Fill(MemoryMarshal.Cast<byte, ushort>(bytes), State, probability);
         else
-            DropoutMask.Fill(MemoryMarshal.Cast<byte, float>(bytes), _state, probability);
-        return x * mask;
+            DropoutMask.Fill(MemoryMarshal.Cast<byte, float>(bytes), State, probability);
+        return mask;
     }
+
+    public void Dispose() => _device?.Dispose();
 
     private static ulong Mix(ulong z)
     {

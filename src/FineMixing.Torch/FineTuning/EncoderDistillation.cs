@@ -49,11 +49,11 @@ public sealed class EncoderDistillation(ILogger? logger = null)
     {
         using var threads = TorchThreads.Use(options.Threads);
         using var update = student.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(student, threads.Count) : new TensorAdamW(student);
-        var dropout = new DropoutSource(options.Seed, options.Dropout);
+        using var dropout = new DropoutSource(options.Seed, options.Dropout);
         var lengths = Array.ConvertAll(data, d => d.Encoding.Length);
         var total = (data.Length + options.BatchSize - 1) / options.BatchSize * options.Epochs;
-        var losses = new double[options.Epochs];
-        var (step, seen) = (0, 0L);
+        using var log = new TrainingLog(total, options.Epochs, data.Length, TrainingLog.StepsPerRead(student.Device), progress);
+        var step = 0;
         for (var epoch = 0; epoch < options.Epochs; epoch++)
         {
             foreach (var indices in BatchPlan.Epoch(lengths, options.BatchSize, options.Seed, epoch))
@@ -65,19 +65,15 @@ public sealed class EncoderDistillation(ILogger? logger = null)
                 dropout.Begin(step, 0);
                 var loss = Loss(student, teacher, inputs, words, dropout);
                 loss.backward();
-                var value = loss.item<float>();
                 var norm = update.Step(words, LinearSchedule.At(step, total, options.WarmUp, options.LearningRate), options.WeightDecay, options.GradientClip);
-                if (!double.IsFinite(norm) || !double.IsFinite(value))
-                    throw new TrainingDivergedException(step + 1, value, norm);
+                log.Add(epoch, inputs.Length, loss.detach(), norm);
                 step++;
-                seen += inputs.Length;
-                losses[epoch] += value * inputs.Length / data.Length;
-                progress?.Report(new TrainingProgress(step, total, epoch + 1, value, seen));
             }
         }
 
+        log.Read();
         update.Finish();
-        return losses;
+        return log.EpochLosses;
     }
 
     private static Tensor Loss(ParameterStore student, ParameterStore teacher, ModelInput[] inputs, WordRows words, DropoutSource dropout)

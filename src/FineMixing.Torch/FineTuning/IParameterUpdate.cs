@@ -15,8 +15,8 @@ internal interface IParameterUpdate : IDisposable
     WordRows Gather(IReadOnlyList<ModelInput> inputs);
 
     /// <summary>Takes one step and drops the gradients.</summary>
-    /// <returns>The global 2-norm of the gradients before clipping; when it is not finite nothing was changed.</returns>
-    double Step(WordRows words, double learningRate, double weightDecay, double clip);
+    /// <returns>The global 2-norm of the gradients before clipping, one number on the device; when it is not finite, the weights are of no use any more.</returns>
+    Tensor Step(WordRows words, double learningRate, double weightDecay, double clip);
 
     /// <summary>Brings every weight up to date after the last step.</summary>
     void Finish();

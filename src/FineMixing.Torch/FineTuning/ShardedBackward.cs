@@ -17,6 +17,7 @@ internal sealed class ShardedBackward : IDisposable
     private readonly TorchThreads _threads;
     private readonly int _threadsPerShard;
     private readonly int _tokensPerPass;
+    private readonly bool _checkpointing;
     private readonly TorchWorker? _worker;
 
     /// <summary>Prepares for one training run; dispose on the thread that made it.</summary>
@@ -29,18 +30,18 @@ internal sealed class ShardedBackward : IDisposable
         _store = store;
         _dropout = new DropoutSource(options.Seed, options.Dropout);
         _twinDropout = new DropoutSource(DeterministicRandom.Key(options.Seed, "second shard"), options.Dropout);
-        _tokensPerPass = options.TokensPerPass;
+        (_tokensPerPass, _checkpointing) = (options.TokensPerPass, options.ActivationCheckpointing);
         _threadsPerShard = Math.Max(1, threads / shards);
         _threads = TorchThreads.Use(_threadsPerShard);
         _twin = shards == 2 ? store.Share() : null;
         _worker = shards == 2 && threads > 1 ? new TorchWorker() : null;
     }
 
-    /// <summary>Leaves the gradients of a batch in the store and in <paramref name="words"/>; returns the mean cross-entropy.</summary>
-    public double Run(ModelInput[] inputs, WordRows words, int step)
+    /// <summary>Leaves the gradients of a batch in the store and in <paramref name="words"/>; returns the mean cross-entropy, a number on the device.</summary>
+    public Tensor Run(ModelInput[] inputs, WordRows words, int step)
     {
         if (_twin is null || inputs.Length < 2)
-            return TrainingLoop.Backward(_store, inputs, words, _dropout, step, _tokensPerPass);
+            return TrainingLoop.Backward(_store, inputs, words, _dropout, step, _tokensPerPass, _checkpointing);
 
         // Rows of a batch come sorted by length: every other one goes to each half, so that both need the same padding.
         var (even, odd) = (inputs.Where((_, i) => i % 2 == 0).ToArray(), inputs.Where((_, i) => i % 2 == 1).ToArray());
@@ -48,14 +49,15 @@ internal sealed class ShardedBackward : IDisposable
         double Second()
         {
             using var threads = TorchThreads.Use(_threadsPerShard);
-            return TrainingLoop.Backward(_twin, odd, twinWords, _twinDropout, step, _tokensPerPass, inputs.Length);
+            using var loss = TrainingLoop.Backward(_twin, odd, twinWords, _twinDropout, step, _tokensPerPass, _checkpointing, inputs.Length);
+            return loss.item<float>();
         }
 
         var second = _worker?.Start(Second);
-        double first;
+        Tensor loss;
         try
         {
-            first = TrainingLoop.Backward(_store, even, words, _dropout, step, _tokensPerPass, inputs.Length);
+            loss = TrainingLoop.Backward(_store, even, words, _dropout, step, _tokensPerPass, _checkpointing, inputs.Length);
         }
         catch
         {
@@ -64,7 +66,7 @@ internal sealed class ShardedBackward : IDisposable
             throw;
         }
 
-        var loss = first + (second is null ? Second() : second.GetAwaiter().GetResult());
+        loss.add_(second is null ? Second() : second.GetAwaiter().GetResult());
         Add(words.Leaf, twinWords.Leaf);
         for (var i = 0; i < _twin.Blocks.Count; i++)
             Add(_store.Blocks[i].Leaf, _twin.Blocks[i].Leaf);
@@ -75,6 +77,8 @@ internal sealed class ShardedBackward : IDisposable
     {
         _worker?.Dispose();
         _twin?.Dispose();
+        _dropout.Dispose();
+        _twinDropout.Dispose();
         _threads.Dispose();
     }
 

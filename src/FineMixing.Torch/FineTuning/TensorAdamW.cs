@@ -33,7 +33,7 @@ internal sealed class TensorAdamW : IParameterUpdate
 
     public WordRows Gather(IReadOnlyList<ModelInput> inputs) => new([], _wordLeaf, id => id);
 
-    public double Step(WordRows words, double learningRate, double weightDecay, double clip)
+    public Tensor Step(WordRows words, double learningRate, double weightDecay, double clip)
     {
         using var scope = NewDisposeScope();
         using var noGradients = no_grad();
@@ -46,17 +46,23 @@ internal sealed class TensorAdamW : IParameterUpdate
 
         var wordGradient = _wordLeaf.grad!;
         wordGradient.select(0, _store.Config.PadTokenId).zero_();
-        var norm = Math.Sqrt((gradient.square().sum() + wordGradient.square().sum()).to(float64).item<double>());
-        if (!double.IsFinite(norm))
-            return norm;
-        var step = AdamWStep.At(++_step, learningRate, weightDecay, clip > 0 && norm > clip ? clip / (norm + 1e-6) : 1);
+        var norm = (gradient.square().sum() + wordGradient.square().sum()).to(float64).sqrt();
+        if (clip > 0)
+        {
+            // The scale stays on the device: reading the norm here would make the host wait for it.
+            var scale = (clip / (norm + 1e-6)).clamp_max(1).to(float32);
+            gradient.mul_(scale);
+            wordGradient.mul_(scale);
+        }
+
+        var step = AdamWStep.At(++_step, learningRate, weightDecay, gradientScale: 1);
         Update(_store.Master, _first, _second, gradient, 1 - (_decays * (1 - step.Decay)), step);
         Update(_store.Words, _wordFirst, _wordSecond, wordGradient, step.Decay, step);
         _store.RefreshLow();
         foreach (var block in _store.Blocks)
             block.Leaf.grad = null;
         _wordLeaf.grad = null;
-        return norm;
+        return norm.MoveToOuterDisposeScope();
     }
 
     public void Finish()
@@ -72,9 +78,8 @@ internal sealed class TensorAdamW : IParameterUpdate
 
     private static void Update(Tensor weight, Tensor first, Tensor second, Tensor gradient, Tensor decay, AdamWStep step)
     {
-        var scaled = gradient * step.GradientScale;
-        first.mul_(AdamWStep.Beta1).add_(scaled * (1 - AdamWStep.Beta1));
-        second.mul_(AdamWStep.Beta2).add_(scaled * scaled * (float)(1 - 0.999));
+        first.mul_(AdamWStep.Beta1).add_(gradient * (1 - AdamWStep.Beta1));
+        second.mul_(AdamWStep.Beta2).add_(gradient * gradient * (float)(1 - 0.999));
         weight.mul_(decay).sub_(first * step.Rate / ((second.sqrt() * (1 / step.SecondCorrection)) + AdamWStep.Epsilon));
     }
 }

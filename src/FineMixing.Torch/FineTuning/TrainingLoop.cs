@@ -23,10 +23,9 @@ internal static class TrainingLoop
         using var update = store.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(store, threads.Count) : new TensorAdamW(store);
         using var backward = new ShardedBackward(store, options, threads.Count);
         var lengths = data.Select(d => d.Encoding.Length).ToArray();
-        var stepsPerEpoch = (data.Count + options.BatchSize - 1) / options.BatchSize;
-        var total = stepsPerEpoch * options.Epochs;
-        var losses = new double[options.Epochs];
-        var (step, seen) = (0, 0L);
+        var total = (data.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
+        using var log = new TrainingLog(total, options.Epochs, data.Count, TrainingLog.StepsPerRead(store.Device), progress);
+        var step = 0;
         for (var epoch = 0; epoch < options.Epochs; epoch++)
         {
             foreach (var indices in BatchPlan.Epoch(lengths, options.BatchSize, options.Seed, epoch))
@@ -37,34 +36,38 @@ internal static class TrainingLoop
                 var words = update.Gather(inputs);
                 var loss = backward.Run(inputs, words, step);
                 var norm = update.Step(words, LinearSchedule.At(step, total, options.WarmUp, options.LearningRate), options.WeightDecay, options.GradientClip);
-                if (!double.IsFinite(norm) || !double.IsFinite(loss))
-                    throw new TrainingDivergedException(step + 1, loss, norm);
                 afterStep?.Invoke();
+                log.Add(epoch, inputs.Length, loss, norm);
                 step++;
-                seen += inputs.Length;
-                losses[epoch] += loss * inputs.Length / data.Count;
-                progress?.Report(new TrainingProgress(step, total, epoch + 1, loss, seen));
             }
         }
 
+        log.Read();
         update.Finish();
-        return losses;
+        return log.EpochLosses;
     }
 
-    // Adds up the gradients of a batch (or of some rows of a larger one), in parts that fit the memory bound; returns their share of the mean cross-entropy.
-    internal static double Backward(ParameterStore store, ModelInput[] inputs, WordRows words, DropoutSource? dropout, int step, int tokensPerPass, int? batchSize = null)
+    // Adds up the gradients of a batch (or of some rows of a larger one), in parts that fit the memory bound; returns their share of the mean cross-entropy, a number on the device.
+    internal static Tensor Backward(ParameterStore store, ModelInput[] inputs, WordRows words, DropoutSource? dropout, int step, int tokensPerPass, bool checkpointing = false, int? batchSize = null)
     {
         var rowsPerPass = Math.Max(1, tokensPerPass / inputs.Max(i => i.Encoding.Length));
-        var (sum, part) = (0.0, 0);
+        var sum = zeros(1, device: store.Device);
+        var part = 0;
         foreach (var rows in inputs.Chunk(rowsPerPass))
         {
             using var passScope = NewDisposeScope();
             dropout?.Begin(step, part++);
             var batch = new DeviceBatch(rows, store.Config.PadTokenId, words.RowOf, store.Device, store.LowPrecision);
-            var logits = FastBert.Logits(store, batch, words.Leaf, dropout);
-            var loss = -(batch.Targets! * logits.log_softmax(-1)).sum() / (batchSize ?? inputs.Length);
+            Tensor Loss(Tensor logits) => -(batch.Targets! * logits.log_softmax(-1)).sum() / (batchSize ?? inputs.Length);
+            if (checkpointing)
+            {
+                sum.add_(CheckpointedPass.Backward(store, batch, words.Leaf, dropout, Loss));
+                continue;
+            }
+
+            var loss = Loss(FastBert.Logits(store, batch, words.Leaf, dropout));
             loss.backward();
-            sum += loss.item<float>();
+            sum.add_(loss.detach());
         }
 
         return sum;

@@ -31,27 +31,35 @@ internal static class FastBert
     /// <param name="trace">Filled with inner states when given; then the last layer runs for all tokens.</param>
     public static Tensor Logits(ParameterStore p, DeviceBatch batch, Tensor wordRows, DropoutSource? dropout = null, ForwardTrace? trace = null)
     {
+        var x = Embed(p, batch, wordRows, dropout);
+        trace?.HiddenStates.Add(x);
+        foreach (var layer in p.Layers)
+        {
+            x = Layer(p.Config, layer, x, batch.Bias, dropout, trace);
+            trace?.HiddenStates.Add(x);
+        }
+
+        return Classify(p, x, dropout);
+    }
+
+    internal static Tensor Embed(ParameterStore p, DeviceBatch batch, Tensor wordRows, DropoutSource? dropout)
+    {
         var (config, rows, tokens) = (p.Config, batch.Rows, batch.Tokens);
         var x = wordRows.index_select(0, batch.WordIndex).view(rows, tokens, config.HiddenSize)
             + p.Types.Leaf.index_select(0, batch.TypeIndex).view(rows, tokens, config.HiddenSize)
             + p.Positions.Leaf.narrow(0, 0, tokens);
-        x = Norm(config, x, p.EmbeddingNorm, p.EmbeddingNormBias);
-        x = Drop(dropout, x, config.HiddenDropout);
-        if (p.LowPrecision)
-            x = x.to(bfloat16);
-        trace?.HiddenStates.Add(x);
-        for (var i = 0; i < p.Layers.Length; i++)
-        {
-            x = Layer(config, p.Layers[i], x, batch.Bias, dropout, trace);
-            trace?.HiddenStates.Add(x);
-        }
-
-        var first = x.select(1, 0);
-        var pooled = nn.functional.linear(first, p.PoolerWeight.Leaf, p.PoolerBias.Leaf).to(float32).tanh();
-        return nn.functional.linear(Drop(dropout, pooled, config.ClassifierDropout), p.ClassifierWeight.Leaf, p.ClassifierBias.Leaf);
+        x = Drop(dropout, Norm(config, x, p.EmbeddingNorm, p.EmbeddingNormBias), config.HiddenDropout);
+        return p.LowPrecision ? x.to(bfloat16) : x;
     }
 
-    private static Tensor Layer(ModelConfig config, LayerBlocks w, Tensor x, Tensor? bias, DropoutSource? dropout, ForwardTrace? trace)
+    internal static Tensor Classify(ParameterStore p, Tensor x, DropoutSource? dropout)
+    {
+        var first = x.select(1, 0);
+        var pooled = nn.functional.linear(first, p.PoolerWeight.Leaf, p.PoolerBias.Leaf).to(float32).tanh();
+        return nn.functional.linear(Drop(dropout, pooled, p.Config.ClassifierDropout), p.ClassifierWeight.Leaf, p.ClassifierBias.Leaf);
+    }
+
+    internal static Tensor Layer(ModelConfig config, LayerBlocks w, Tensor x, Tensor? bias, DropoutSource? dropout, ForwardTrace? trace = null)
     {
         var (rows, tokens) = (x.shape[0], x.shape[1]);
         var (query, key, value) = Heads(config, w, x, firstTokenOnly: w.QueryKeyValue is null && trace is null);

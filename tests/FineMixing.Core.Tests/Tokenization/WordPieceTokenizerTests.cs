@@ -71,6 +71,32 @@ public sealed class WordPieceTokenizerTests
     }
 
     [Fact]
+    public void Encode_AddedTokensBesideTheVocabulary_AreOneTokenAndNotSpecial()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["added_tokens.json"], """{ "Zürich": 15, "cfx": 14, "[MASK]": 5 }""");
+        var tokenizer = Create(folder, SmallVocabulary);
+        Assert.Equal(16, tokenizer.VocabularySize);
+        Assert.Equal([3, 10, 14, 11, 15, 4], tokenizer.Encode("A cfx b Zürich", null, 16).Ids);
+        Assert.Equal([0, 1, 2, 3, 4, 5, 13], tokenizer.SpecialIds.Order());
+    }
+
+    [Theory]
+    [InlineData("""{ "cfx": 15 }""", "no id 14")]
+    [InlineData("""{ "cfx": 14, "mnx": 14 }""", "'mnx' has the id 14")]
+    [InlineData("""{ "un": 14 }""", "'un' has the id 14")]
+    [InlineData("""{ "cfx": "14" }""", "whole number")]
+    [InlineData("[]", "object of token and id")]
+    public void FromFolder_BadAddedTokens_SaysWhatIsWrong(string json, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["added_tokens.json"], json);
+        var error = Assert.Throws<CheckpointFormatException>(() => Create(folder, SmallVocabulary));
+        Assert.Contains(expected, error.Message);
+        Assert.Contains("added_tokens.json", error.Message);
+    }
+
+    [Fact]
     public void Encode_CasedConfiguration_KeepsCaseAndAccents()
     {
         using var folder = new TemporaryFolder();

@@ -1,0 +1,47 @@
+using FineMixing.Benchmarks.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace FineMixing.Benchmarks.Training;
+
+/// <summary>What the machine itself can do: products of large square matrices.</summary>
+internal sealed class MatrixPeak : IDisposable
+{
+    private const int Size = 2048;
+    private readonly Tensor _a;
+    private readonly Tensor _b;
+
+    public MatrixPeak(ScalarType type) => (_a, _b) = (rand(Size, Size).to(type), rand(Size, Size).to(type));
+
+    /// <summary>As many products as hold this many floating-point operations.</summary>
+    public void Run(double operations)
+    {
+        var products = (int)Math.Round(operations / (2.0 * Size * Size * Size));
+        for (var i = 0; i < products; i++)
+            _a.mm(_b).Dispose();
+    }
+
+    public void Dispose()
+    {
+        _a.Dispose();
+        _b.Dispose();
+    }
+}
+
+/// <summary>What the machine itself can do: copying memory with several threads.</summary>
+internal sealed class CopyRate(long bytes, int threads) : IDisposable
+{
+    private readonly Memory _source = new(bytes, 1);
+    private readonly Memory _target = new(bytes, 2);
+
+    /// <summary>Bytes read and written by one <see cref="Run"/>.</summary>
+    public long Traffic => 2 * bytes;
+
+    public void Run() => _target.Chunks(threads, (start, count) => _source.Span(start, count).CopyTo(_target.Span(start, count)));
+
+    public void Dispose()
+    {
+        _source.Dispose();
+        _target.Dispose();
+    }
+}
