@@ -62,8 +62,6 @@ internal static class EmbeddingDrift
             throw new ArgumentException("A row is shorter than the number of columns.", nameof(xs));
         ref readonly var x = ref MemoryMarshal.GetReference(xs);
         ref readonly var y = ref MemoryMarshal.GetReference(ys);
-        if (scale == 1)
-            return SumUnscaled<TX, TY>(in x, in y, columns);
         Span<double> sums = stackalloc double[Lanes];
         var i = 0;
         if (Vector512.IsHardwareAccelerated)
@@ -112,58 +110,6 @@ internal static class EmbeddingDrift
         for (var lane = 0; i < columns; i++, lane++)
         {
             var difference = TX.Load(in x, i) - (TY.Load(in y, i) * (double)scale);
-            sums[lane] += difference * difference;
-        }
-
-        double sum = 0;
-        foreach (var lane in sums)
-            sum += lane;
-        return sum;
-    }
-
-    // Differences in single precision are as good as the weights are, and need half the conversions.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double SumUnscaled<TX, TY>(ref readonly byte x, ref readonly byte y, int columns)
-        where TX : IElement
-        where TY : IElement
-    {
-        Span<double> sums = stackalloc double[Lanes];
-        var i = 0;
-        if (Vector512.IsHardwareAccelerated)
-        {
-            Vector512<double> s0 = default, s1 = default;
-            for (; i <= columns - Lanes; i += Lanes)
-            {
-                var (d0, d1) = Vector512.Widen(TX.Load512(in x, i) - TY.Load512(in y, i));
-                s0 += d0 * d0;
-                s1 += d1 * d1;
-            }
-
-            s0.CopyTo(sums);
-            s1.CopyTo(sums[8..]);
-        }
-        else
-        {
-            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
-            for (; i <= columns - Lanes; i += Lanes)
-            {
-                var (d0, d1) = Vector256.Widen(TX.Load256(in x, i) - TY.Load256(in y, i));
-                var (d2, d3) = Vector256.Widen(TX.Load256(in x, i + 8) - TY.Load256(in y, i + 8));
-                s0 += d0 * d0;
-                s1 += d1 * d1;
-                s2 += d2 * d2;
-                s3 += d3 * d3;
-            }
-
-            s0.CopyTo(sums);
-            s1.CopyTo(sums[4..]);
-            s2.CopyTo(sums[8..]);
-            s3.CopyTo(sums[12..]);
-        }
-
-        for (var lane = 0; i < columns; i++, lane++)
-        {
-            double difference = (float)TX.Load(in x, i) - (float)TY.Load(in y, i);
             sums[lane] += difference * difference;
         }
 
