@@ -8,7 +8,7 @@ public static class SideBySide
 {
     /// <summary>How to share threads among independent fine-tunings: as many side by side as there are threads, and the threads among them.</summary>
     /// <remarks>
-    /// The one rule for grids over seeds and ratios, measured by the benchmark <c>sidebyside</c>: a step of a small run is hundreds of short operations,
+    /// The one rule for grids over seeds and ratios: a step of a small run is hundreds of short operations,
     /// and several threads in one run spend a part of each of them waiting for each other; a run of its own on each thread does not.
     /// </remarks>
     /// <param name="threads">Threads to use in all, at least 1.</param>
