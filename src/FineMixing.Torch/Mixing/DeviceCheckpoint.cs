@@ -11,8 +11,16 @@ internal sealed class DeviceCheckpoint : ICheckpoint
 {
     private static readonly Dictionary<ScalarType, DType> Types = new()
     {
-        [ScalarType.Float32] = DType.F32, [ScalarType.BFloat16] = DType.BF16, [ScalarType.Float16] = DType.F16, [ScalarType.Float64] = DType.F64,
-        [ScalarType.Int64] = DType.I64, [ScalarType.Int32] = DType.I32, [ScalarType.Int16] = DType.I16, [ScalarType.Int8] = DType.I8, [ScalarType.Byte] = DType.U8, [ScalarType.Bool] = DType.Bool,
+        [ScalarType.Float32] = DType.F32,
+        [ScalarType.BFloat16] = DType.BF16,
+        [ScalarType.Float16] = DType.F16,
+        [ScalarType.Float64] = DType.F64,
+        [ScalarType.Int64] = DType.I64,
+        [ScalarType.Int32] = DType.I32,
+        [ScalarType.Int16] = DType.I16,
+        [ScalarType.Int8] = DType.I8,
+        [ScalarType.Byte] = DType.U8,
+        [ScalarType.Bool] = DType.Bool,
         [ScalarType.ComplexFloat32] = DType.C64,
     };
 
