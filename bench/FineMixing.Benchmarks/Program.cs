@@ -1,4 +1,5 @@
 using FineMixing.Benchmarks.Kernels;
+using FineMixing.Benchmarks.Processes;
 using FineMixing.Benchmarks.Training;
 
 // One command a line; each prints Markdown tables of medians and of ratios measured in the same run.
@@ -9,6 +10,13 @@ var commands = new Dictionary<string, Func<string[], int>>(StringComparer.Ordina
     ["files"] = FilesBenchmark.Run,
     ["training"] = TrainingBenchmark.Run,
     ["evaluation"] = EvaluationBenchmark.Run,
+    ["epoch"] = EpochBenchmark.Run,
+    ["optimizer"] = OptimizerBenchmark.Run,
+    ["sidebyside"] = SideBySideBenchmark.Run,
+    ["loss"] = LossComparison.Run,
+    ["memory"] = MemoryBenchmark.Run,
+    ["defence"] = DefenceBenchmark.Run,
+    ["kernels"] = KernelSuite.Run,
 };
 
 if (args.Length == 0 || !commands.TryGetValue(args[0], out var command))

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using FineMixing.Benchmarks.Processes;
 using FineMixing.Checkpoints;
 using FineMixing.Mixing;
 using FineMixing.Provenance;
@@ -56,7 +57,7 @@ internal static partial class FilesBenchmark
         var title = FormattableString.Invariant($"{megabytes} MB, {dtype.SafetensorsName()}");
         harness.Measure(
             $"{title}, warm",
-            new Case("cp of the output", () => Command("cp", file, target), Clean),
+            new Case("cp of the output", () => ChildProcess.Run("cp", file, target), Clean),
             new Case("mix, 1 thread", () => Mix(suspect, @base, output, 1, false, false), Clean, "cp of the output", "1.1"),
             new Case("mix, 2 threads", () => Mix(suspect, @base, output, 2, false, false), Clean, "cp of the output", "0.70"),
             new Case("mix, 2 threads, manifest with SHA-256 of inputs and output", () => Mix(suspect, @base, output, 2, false, true), Clean, "cp of the output"));
@@ -75,7 +76,7 @@ internal static partial class FilesBenchmark
 
             harness.Measure(
                 $"{title}, inputs not in the cache (the mix reads twice what cp reads)",
-                new Case("cp of the output", () => Command("cp", file, target), Cold),
+                new Case("cp of the output", () => ChildProcess.Run("cp", file, target), Cold),
                 new Case("mix, 2 threads", () => Mix(suspect, @base, output, 2, false, false), Cold, "cp of the output", "1.8"));
         }
         else
@@ -84,11 +85,12 @@ internal static partial class FilesBenchmark
         }
 
         Clean();
-        var (seconds, peak) = Process(Environment.ProcessPath!, [.. Host(), "files", "--child", suspect, @base, output]);
-        harness.Line(string.Create(CultureInfo.InvariantCulture, $"A process that only mixes this pair: {seconds * 1000:0} ms from start to end, peak resident memory {peak / 1e6:0} MB (goal: 64)."));
+        var watch = Stopwatch.StartNew();
+        var peak = ChildProcess.Self("files", "--child", suspect, @base, output);
+        harness.Line(string.Create(CultureInfo.InvariantCulture, $"A process that only mixes this pair: {watch.Elapsed.TotalMilliseconds:0} ms from start to end, peak resident memory {double.Parse(peak, CultureInfo.InvariantCulture):0} MB (goal: 64)."));
         harness.Line("");
         if (Harness.Option(args, "--cli", "") is { Length: > 0 } cli)
-            ConsoleTool(harness, title, cli, (suspect, @base, output), () => Command("cp", file, target), () => CopyAndFlush(file, target), Clean);
+            ConsoleTool(harness, title, cli, (suspect, @base, output), () => ChildProcess.Run("cp", file, target), () => CopyAndFlush(file, target), Clean);
         HashRate(harness, file);
         Clean();
     }
@@ -96,14 +98,13 @@ internal static partial class FilesBenchmark
     // The published tool (an executable, or a .dll for the dotnet host), as a process from start to end.
     private static void ConsoleTool(Harness harness, string title, string cli, (string Suspect, string Base, string Output) folders, Action copy, Action copyAndFlush, Action clean)
     {
-        var dll = cli.EndsWith(".dll", StringComparison.Ordinal);
-        string[] arguments = [.. dll ? new[] { cli } : [], "mix", "--suspect", folders.Suspect, "--base", folders.Base, "--output", folders.Output];
-        Action Tool(params string[] more) => () => Command(dll ? "dotnet" : cli, [.. arguments, .. more]);
+        string[] arguments = ["mix", "--suspect", folders.Suspect, "--base", folders.Base, "--output", folders.Output];
+        Action Tool(params string[] more) => () => ChildProcess.Tool(cli, [.. arguments, .. more]);
         harness.Measure(
             $"{title}, the whole console tool as a process",
             new Case("cp of the output", copy, clean),
             new Case("cp and fsync", copyAndFlush, clean),
-            new Case("finemix --version", () => Command(dll ? "dotnet" : cli, [.. dll ? new[] { cli } : [], "--version"]), clean),
+            new Case("finemix --version", () => ChildProcess.Tool(cli, "--version"), clean),
             new Case("finemix mix --no-manifest --no-flush", Tool("--no-manifest", "--no-flush"), clean, "cp of the output", "2"),
             new Case("finemix mix --no-manifest", Tool("--no-manifest"), clean, "cp of the output", "2"),
             new Case("finemix mix", Tool(), clean, "cp of the output"));
@@ -125,36 +126,13 @@ internal static partial class FilesBenchmark
     private static int Child(string[] args)
     {
         Mix(args[0], args[1], args[2], 2, flush: false, manifest: false);
-        Console.WriteLine(File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM", StringComparison.Ordinal)));
+        ChildProcess.PrintPeak();
         return 0;
-    }
-
-    // The program may run as its own executable or under the dotnet host.
-    private static string[] Host() => Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [typeof(FilesBenchmark).Assembly.Location] : [];
-
-    private static (double Seconds, double PeakBytes) Process(string program, string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true };
-        var watch = Stopwatch.StartNew();
-        using var process = System.Diagnostics.Process.Start(start)!;
-        var text = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return (watch.Elapsed.TotalSeconds, 1024 * double.Parse(text.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture));
-    }
-
-    private static void Command(string program, params string[] arguments)
-    {
-        using var process = System.Diagnostics.Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
-        process.BeginErrorReadLine();
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{program} failed with exit code {process.ExitCode}.");
     }
 
     private static void CopyAndFlush(string source, string target)
     {
-        Command("cp", source, target);
+        ChildProcess.Run("cp", source, target);
         using var handle = File.OpenHandle(target, FileMode.Open, FileAccess.ReadWrite);
         RandomAccess.FlushToDisk(handle);
     }

@@ -10,10 +10,13 @@ namespace FineMixing.Benchmarks.Kernels;
 /// <param name="Prepare">Done before each run, not timed.</param>
 /// <param name="Against">The case whose time this one's is divided by; null for the first.</param>
 /// <param name="Goal">The largest ratio (or, beginning with ">=", the smallest inverse ratio) that is aimed at.</param>
-internal sealed record Case(string Name, Action Run, Action? Prepare = null, string? Against = null, string? Goal = null);
+/// <param name="Times">What the time is multiplied by: above 1 for a case that does only a part of the work.</param>
+internal sealed record Case(string Name, Action Run, Action? Prepare = null, string? Against = null, string? Goal = null, double Times = 1);
 
 /// <summary>Times cases in turn, round after round, so that a busy machine hits all alike, and prints medians and medians of the ratios of each round.</summary>
-internal sealed class Harness(int rounds)
+/// <param name="rounds">Rounds that count.</param>
+/// <param name="warmUp">Whether a round that does not count goes first.</param>
+internal sealed class Harness(int rounds, bool warmUp = true)
 {
     private readonly StringBuilder _report = new();
 
@@ -27,6 +30,12 @@ internal sealed class Harness(int rounds)
 
     public static int Integer(string[] args, string name, int fallback) => int.Parse(Option(args, name, fallback.ToString(CultureInfo.InvariantCulture)), CultureInfo.InvariantCulture);
 
+    public static double Median(double[] values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
+    }
+
     public void Line(string text)
     {
         Console.WriteLine(text);
@@ -34,7 +43,10 @@ internal sealed class Harness(int rounds)
     }
 
     /// <summary>Machine, runtime and load, and the command.</summary>
-    public void Header(string title, string command)
+    /// <param name="title">The page's title.</param>
+    /// <param name="command">Command and options of this program.</param>
+    /// <param name="method">How the numbers come about, where they are not times of <see cref="Measure"/>.</param>
+    public void Header(string title, string command, string? method = null)
     {
         Line($"# {title}");
         Line("");
@@ -42,14 +54,14 @@ internal sealed class Harness(int rounds)
         Line($"- Machine: {Cpu()}, {Environment.ProcessorCount} processors, .NET {Environment.Version}");
         var load = File.Exists("/proc/loadavg") ? File.ReadAllText("/proc/loadavg").Split(' ')[0] : "unknown";
         Line($"- Load average when the run began: {load}{(double.TryParse(load, CultureInfo.InvariantCulture, out var l) && l > 1 ? " (other work was running: times are longer and ratios less certain than on an idle machine)" : "")}");
-        Line(FormattableString.Invariant($"- {rounds} rounds, all cases in turn in each; medians, and medians of the ratios within a round"));
+        Line($"- {method ?? FormattableString.Invariant($"{rounds} rounds, all cases in turn in each; medians, and medians of the ratios within a round")}");
         Line("");
     }
 
     public void Measure(string title, params Case[] cases)
     {
         var times = cases.ToDictionary(c => c.Name, _ => new double[rounds], StringComparer.Ordinal);
-        for (var round = -1; round < rounds; round++)
+        for (var round = warmUp ? -1 : 0; round < rounds; round++)
         {
             foreach (var item in cases)
             {
@@ -58,7 +70,7 @@ internal sealed class Harness(int rounds)
                 item.Run();
                 watch.Stop();
                 if (round >= 0)
-                    times[item.Name][round] = watch.Elapsed.TotalMilliseconds;
+                    times[item.Name][round] = watch.Elapsed.TotalMilliseconds * item.Times;
             }
         }
 
@@ -81,12 +93,6 @@ internal sealed class Harness(int rounds)
         var path = Option(args, "--output", "");
         if (path.Length > 0)
             File.WriteAllText(path, Report.ReplaceLineEndings("\n").TrimEnd() + "\n");
-    }
-
-    private static double Median(double[] values)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[(sorted.Length / 2) - 1] + sorted[sorted.Length / 2]) / 2;
     }
 
     private static string Cpu() => File.Exists("/proc/cpuinfo")

@@ -34,10 +34,19 @@ internal sealed class CopyRate(long bytes, int threads) : IDisposable
     private readonly Memory _source = new(bytes, 1);
     private readonly Memory _target = new(bytes, 2);
 
-    /// <summary>Bytes read and written by one <see cref="Run"/>.</summary>
-    public long Traffic => 2 * bytes;
-
-    public void Run() => _target.Chunks(threads, (start, count) => _source.Span(start, count).CopyTo(_target.Span(start, count)));
+    /// <summary>Reads and writes this many bytes in all, half of them each.</summary>
+    public void Run(long traffic)
+    {
+        for (var left = traffic / 2; left > 0; left -= bytes)
+        {
+            var part = Math.Min(left, bytes);
+            _target.Chunks(threads, (start, count) =>
+            {
+                if (start < part)
+                    _source.Span(start, count).CopyTo(_target.Span(start, count));
+            });
+        }
+    }
 
     public void Dispose()
     {

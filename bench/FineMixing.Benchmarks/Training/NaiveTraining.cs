@@ -32,6 +32,23 @@ internal sealed class NaiveTraining : IDisposable
         return loss.item<float>();
     }
 
+    /// <summary>Gradients that somebody else has made, for <see cref="Optimise"/>.</summary>
+    public void PrepareGradients()
+    {
+        foreach (var parameter in Model.parameters())
+        {
+            using var gradient = randn_like(parameter).mul_(1e-3f);
+            parameter.grad = gradient;
+        }
+    }
+
+    /// <summary>The optimiser alone.</summary>
+    public void Optimise()
+    {
+        _ = nn.utils.clip_grad_norm_(Model.parameters(), 1.0);
+        _optimizer.step();
+    }
+
     public void Dispose()
     {
         _optimizer.Dispose();

@@ -1,6 +1,4 @@
 using FineMixing.Benchmarks.Kernels;
-using FineMixing.Randomness;
-using FineMixing.Torch.FineTuning;
 using TorchSharp;
 
 namespace FineMixing.Benchmarks.Training;
@@ -32,8 +30,7 @@ internal static class TrainingBenchmark
     {
         var config = Workload.Config(size, dropout: 0);
         var weights = Workload.Weights(config);
-        var random = new DeterministicRandom(3);
-        var inputs = Enumerable.Range(0, Rows).Select(_ => Workload.Text(random, Tokens)).ToArray();
+        var inputs = Workload.Texts(Rows, Tokens);
         var operations = Workload.StepFlops(config, Rows, Tokens) * steps;
         using var peak32 = new MatrixPeak(torch.ScalarType.Float32);
         using var naive = new NaiveTraining(config);

@@ -23,8 +23,10 @@ internal static class Workload
         ClassifierDropout = dropout,
     };
 
-    public static StateDict Weights(ModelConfig config)
+    /// <summary>Random weights; <paramref name="change"/> above 0 moves each by up to this much, as fine-tuning would.</summary>
+    public static StateDict Weights(ModelConfig config, double change = 0)
     {
+        var tuning = new DeterministicRandom(2);
         var weights = new StateDict("random weights");
         var random = new DeterministicRandom(1);
         var (h, i) = (config.HiddenSize, config.IntermediateSize);
@@ -33,6 +35,8 @@ internal static class Workload
             var values = new float[shape.Aggregate(1L, (a, b) => a * b)];
             for (var k = 0; k < values.Length; k++)
                 values[k] = shape.Length == 1 ? (name.EndsWith("LayerNorm.weight", StringComparison.Ordinal) ? 1 : 0) : (float)(0.07 * (random.NextDouble() - 0.5));
+            for (var k = 0; change > 0 && k < values.Length; k++)
+                values[k] += (float)(change * ((2 * tuning.NextDouble()) - 1));
             weights.Add(HostTensor.FromFloat32(name, [.. shape], values));
         }
 
@@ -85,6 +89,13 @@ internal static class Workload
     {
         var random = new DeterministicRandom(7);
         return [.. Enumerable.Range(0, count).Select(_ => Text(random, Math.Clamp((int)Math.Exp(2.38 + (0.5 * random.NextGaussian())), 4, 60)))];
+    }
+
+    /// <summary>Texts that all have the same length.</summary>
+    public static ModelInput[] Texts(int count, int length)
+    {
+        var random = new DeterministicRandom(3);
+        return [.. Enumerable.Range(0, count).Select(_ => Text(random, length))];
     }
 
     /// <summary>Floating-point operations of one training step, counted as 6 per weight and token plus attention.</summary>

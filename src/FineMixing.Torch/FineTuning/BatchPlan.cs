@@ -1,3 +1,5 @@
+using FineMixing.Randomness;
+
 namespace FineMixing.Torch.FineTuning;
 
 /// <summary>Cuts a data set into batches of similar length, in a seeded random order.</summary>
@@ -29,12 +31,12 @@ internal static class BatchPlan
         return [.. sequence];
     }
 
-    // SplitMix64 (Steele, Lea & Flood 2014): small, seeded by value, the same on every platform.
+    // The order of batches is part of every published result, so this keeps its own way to draw from SplitMix64.
     private sealed class BatchRandom(ulong seed, int epoch)
     {
         private ulong _state = (seed * 0xD1342543DE82EF95UL) + (ulong)(uint)epoch;
 
-        public double NextDouble() => (Next() >> 11) * (1.0 / (1UL << 53));
+        public double NextDouble() => (DeterministicRandom.SplitMix64(ref _state) >> 11) * (1.0 / (1UL << 53));
 
         public void Shuffle<T>(T[] items)
         {
@@ -43,14 +45,6 @@ internal static class BatchPlan
                 var j = (int)(NextDouble() * (i + 1));
                 (items[i], items[j]) = (items[j], items[i]);
             }
-        }
-
-        private ulong Next()
-        {
-            var z = _state += 0x9E3779B97F4A7C15UL;
-            z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-            z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
-            return z ^ (z >> 31);
         }
     }
 }
