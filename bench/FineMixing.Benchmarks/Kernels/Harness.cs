@@ -54,7 +54,7 @@ internal sealed class Harness(int rounds, bool warmUp = true)
         Line($"- Machine: {Cpu()}, {Environment.ProcessorCount} processors, .NET {Environment.Version}");
         var load = File.Exists("/proc/loadavg") ? File.ReadAllText("/proc/loadavg").Split(' ')[0] : "unknown";
         Line($"- Load average when the run began: {load}{(double.TryParse(load, CultureInfo.InvariantCulture, out var l) && l > 1 ? " (other work was running: times are longer and ratios less certain than on an idle machine)" : "")}");
-        Line($"- {method ?? FormattableString.Invariant($"{rounds} rounds, all cases in turn in each; medians, and medians of the ratios within a round")}");
+        Line($"- {method ?? FormattableString.Invariant($"{rounds} round{(rounds == 1 ? "" : "s")}, all cases in turn in each{(warmUp ? "" : ", no warm-up round")}; medians, and medians of the ratios within a round")}");
         Line("");
     }
 

@@ -32,7 +32,7 @@ internal static class KernelSuite
 
         var harness = new Harness(1);
         harness.Header("Kernels, one thread", $"kernels --job {name}", "BenchmarkDotNet, in process; per element or sentence");
-        harness.Line(table.GetLog().Trim());
+        harness.Line(table.GetLog().Replace("&#39;", "", StringComparison.Ordinal).Trim());
         harness.Save(args);
         return summary.HasCriticalValidationErrors || summary.Reports.Any(r => !r.Success) ? 1 : 0;
     }

@@ -1,3 +1,4 @@
+using FineMixing.Checkpoints;
 using FineMixing.Models;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -30,6 +31,38 @@ internal sealed class NaiveBert : Module<Tensor, Tensor, Tensor>
         _pooler = Linear(config.HiddenSize, config.HiddenSize);
         _classifier = Linear(config.HiddenSize, config.LabelCount);
         RegisterComponents();
+    }
+
+    /// <summary>Takes given weights instead of random ones.</summary>
+    public void Load(StateDict weights)
+    {
+        using var noGradients = no_grad();
+        Set(_words.weight!, weights, "bert.embeddings.word_embeddings.weight");
+        Set(_positions.weight!, weights, "bert.embeddings.position_embeddings.weight");
+        Set(_types.weight!, weights, "bert.embeddings.token_type_embeddings.weight");
+        Set(_norm, weights, "bert.embeddings.LayerNorm");
+        for (var layer = 0; layer < _config.Layers; layer++)
+            ((Block)_blocks[layer]).Load(weights, FormattableString.Invariant($"bert.encoder.layer.{layer}."));
+        Set(_pooler, weights, "bert.pooler.dense");
+        Set(_classifier, weights, "classifier");
+    }
+
+    private static void Set(Tensor parameter, StateDict weights, string name)
+    {
+        using var values = tensor(weights[name].ToFloat32());
+        parameter.copy_(values.view(parameter.shape));
+    }
+
+    private static void Set(Linear layer, StateDict weights, string name)
+    {
+        Set(layer.weight!, weights, name + ".weight");
+        Set(layer.bias!, weights, name + ".bias");
+    }
+
+    private static void Set(LayerNorm layer, StateDict weights, string name)
+    {
+        Set(layer.weight!, weights, name + ".weight");
+        Set(layer.bias!, weights, name + ".bias");
     }
 
     /// <summary>Scores from ids and mask, int64 [batch, tokens].</summary>
@@ -68,6 +101,18 @@ internal sealed class NaiveBert : Module<Tensor, Tensor, Tensor>
             _outer = Linear(config.IntermediateSize, config.HiddenSize);
             _norm = LayerNorm(config.HiddenSize, config.LayerNormEpsilon);
             RegisterComponents();
+        }
+
+        public void Load(StateDict weights, string prefix)
+        {
+            Set(_query, weights, prefix + "attention.self.query");
+            Set(_key, weights, prefix + "attention.self.key");
+            Set(_value, weights, prefix + "attention.self.value");
+            Set(_attention, weights, prefix + "attention.output.dense");
+            Set(_attentionNorm, weights, prefix + "attention.output.LayerNorm");
+            Set(_inner, weights, prefix + "intermediate.dense");
+            Set(_outer, weights, prefix + "output.dense");
+            Set(_norm, weights, prefix + "output.LayerNorm");
         }
 
         public override Tensor forward(Tensor x, Tensor bias)

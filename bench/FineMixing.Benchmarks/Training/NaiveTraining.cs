@@ -1,6 +1,7 @@
 using FineMixing.Models;
 using FineMixing.Torch.FineTuning;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace FineMixing.Benchmarks.Training;
@@ -14,7 +15,10 @@ internal sealed class NaiveTraining : IDisposable
     {
         Model = new NaiveBert(config);
         Model.train();
-        _optimizer = optim.AdamW(Model.parameters(), learningRate, weight_decay: 0.01);
+
+        // Biases and layer norms do not decay, as everywhere BERT is fine-tuned.
+        var (matrices, others) = (Model.parameters().Where(p => p.dim() > 1), Model.parameters().Where(p => p.dim() == 1));
+        _optimizer = optim.AdamW([new AdamW.ParamGroup(matrices, learningRate, weight_decay: 0.01), new AdamW.ParamGroup(others, learningRate, weight_decay: 0)], learningRate);
     }
 
     public NaiveBert Model { get; }
