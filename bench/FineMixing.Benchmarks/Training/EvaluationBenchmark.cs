@@ -15,15 +15,15 @@ internal static class EvaluationBenchmark
         var harness = new Harness(Harness.Integer(args, "--rounds", 5));
         var sizes = Harness.Option(args, "--sizes", "minilm,base").Split(',');
         harness.Header("Evaluation, 256 sentences (base: 64), mean 12 tokens, at most 60", $"evaluation --sizes {string.Join(',', sizes)}{Threads.Argument(args)}");
-        Threads.Set(args);
+        var threads = Threads.Set(args);
         BFloat16.SayIfMissing(harness);
         foreach (var size in sizes)
-            Measure(harness, size, size == "base" ? 64 : 256, args.Contains("--budgets"));
+            Measure(harness, size, size == "base" ? 64 : 256, threads, args.Contains("--budgets"));
         harness.Save(args);
         return 0;
     }
 
-    private static void Measure(Harness harness, string size, int count, bool budgets)
+    private static void Measure(Harness harness, string size, int count, int threads, bool budgets)
     {
         var config = Workload.Config(size, dropout: 0);
         var weights = Workload.Weights(config);
@@ -47,12 +47,12 @@ internal static class EvaluationBenchmark
         List<Case> cases =
         [
             new(Naive, Classify),
-            new("FineMixing, single precision", () => TorchPredictor.Logits(single, encodings, 1024), Against: Naive, Goal: "0.1 (10x)"),
+            new("FineMixing, single precision", () => TorchPredictor.Logits(single, encodings, 1024, threads), Against: Naive, Goal: "0.1 (10x)"),
         ];
         if (low is not null)
-            cases.Add(new Case("FineMixing, bfloat16", () => TorchPredictor.Logits(low, encodings, 1024), Against: Naive, Goal: size == "base" ? "0.04 (25x)" : "0.033 (30x)"));
+            cases.Add(new Case("FineMixing, bfloat16", () => TorchPredictor.Logits(low, encodings, 1024, threads), Against: Naive, Goal: size == "base" ? "0.04 (25x)" : "0.033 (30x)"));
         if (budgets)
-            cases.AddRange(new[] { 256, 512, 2048, 4096 }.Select(tokens => new Case(FormattableString.Invariant($"FineMixing, {tokens} tokens a batch"), () => TorchPredictor.Logits(low ?? single, encodings, tokens), Against: Naive)));
+            cases.AddRange(new[] { 256, 512, 2048, 4096 }.Select(tokens => new Case(FormattableString.Invariant($"FineMixing, {tokens} tokens a batch"), () => TorchPredictor.Logits(low ?? single, encodings, tokens, threads), Against: Naive)));
         harness.Measure($"{size}: milliseconds for {count} sentences", [.. cases]);
     }
 }

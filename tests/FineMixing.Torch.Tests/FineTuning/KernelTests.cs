@@ -104,6 +104,14 @@ public unsafe class KernelTests
         Assert.True(Padded(Enumerable.Range(0, lengths.Length).Chunk(32)) > 1.7);
     }
 
+    [Fact]
+    public void BatchPlan_Epoch_KeepsItsOrderFromVersionToVersion()
+    {
+        var plan = BatchPlan.Epoch([9, 12, 8, 10, 11, 9, 12, 8, 10, 11], 3, 7, 2);
+        Assert.Equal([2, 7, 0, 8, 5, 6, 9, 3, 1, 4], plan.SelectMany(b => b));
+        Assert.Equal([3, 3, 3, 1], plan.Select(b => b.Length));
+    }
+
     private static double MaxDifference(float[] a, float[] b, int start, int count)
     {
         var worst = 0.0;
