@@ -90,6 +90,7 @@ else
   table defence defence --rounds 2 --no-warm-up --cli "$tool/finemix" $threads
 fi
 
+echo "All took $((SECONDS / 60)) min $((SECONDS % 60)) s; the tables are in $results."
 if [ -n "$failed" ]; then
   echo "failed:$failed" >&2
   exit 1
