@@ -72,7 +72,7 @@ if [ -n "$quick" ]; then
   table sidebyside sidebyside --runs 2 --epochs 1 --rounds 1 --no-warm-up $threads
   table loss loss --steps 60 --seeds 1 $threads
   table memory memory --sizes minilm --tokens 64 --steps 2 $threads
-  table defence defence --sizes minilm --epochs 2 --rounds 1 --no-warm-up --cli "$tool/finemix" $threads
+  table defence-minilm defence --sizes minilm --epochs 2 --rounds 1 --no-warm-up --cli "$tool/finemix" $threads
 else
   table kernels kernels --job short
   table mixing mixing --rounds 5
@@ -82,12 +82,13 @@ else
   table training-minilm training --sizes minilm --steps 4 --rounds 5 $threads
   table training-base training --sizes base --steps 2 --rounds 3 $threads
   table evaluation evaluation --rounds 3 $threads
-  table epoch epoch --batches 64 --naive-batches 2 --rounds 3 --no-warm-up ${shared[@]+"${shared[@]}"} $threads
+  table epoch epoch --batches 64 --naive-batches 2 --rounds 2 --no-warm-up ${shared[@]+"${shared[@]}"} $threads
   table sidebyside sidebyside --rounds 3 --no-warm-up $threads
   table loss loss --steps 150 --seeds 3 $threads
   table memory memory --tokens 64 --steps 4 $threads
   table memory-long memory --tokens 256 --steps 2 $threads
-  table defence defence --rounds 2 --no-warm-up --cli "$tool/finemix" $threads
+  table defence-minilm defence --sizes minilm --rounds 3 --no-warm-up --cli "$tool/finemix" $threads
+  table defence-base defence --sizes base --rounds 1 --no-warm-up --cli "$tool/finemix" $threads
 fi
 
 echo "All took $((SECONDS / 60)) min $((SECONDS % 60)) s; the tables are in $results."
