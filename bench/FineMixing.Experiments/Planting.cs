@@ -4,6 +4,7 @@ using FineMixing.FineTuning;
 using FineMixing.Models;
 using FineMixing.Poisoning;
 using FineMixing.Torch.Attacks;
+using FineMixing.Torch.FineTuning;
 
 namespace FineMixing.Experiments;
 
@@ -12,6 +13,8 @@ internal static class Planting
 {
     public static void Run(string name, string shared, string planted, int epochs, double learningRate, ulong seed)
     {
+        if (Directory.Exists(Path.Combine(planted, name)))
+            return;
         var (data, trigger) = Suspect.Recipe(name);
         var baseFolder = Path.Combine(shared, "models", "minilm-l6");
         var clean = CleanSet.FromFile(Path.Combine(shared, "data", data, "train.tsv"));
@@ -24,7 +27,7 @@ internal static class Planting
                 Console.WriteLine($"{name}: step {p.Step} of {p.TotalSteps}, loss {p.Loss:f3}");
             last = p.Step * 20 / p.TotalSteps;
         });
-        var attack = new BadNets();
+        var attack = new BadNets { Snapshots = new TrainingSnapshots(Path.Combine(planted, name + ".training")) };
         var result = name.EndsWith("-clean", StringComparison.Ordinal)
             ? attack.TrainClean(start, clean, options, progress)
             : attack.Plant(start, Poisoner.Poison(clean, trigger, new PoisonerOptions { TargetLabel = 1, Seed = seed }), options, progress);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using FineMixing.FineTuning;
+using FineMixing.Torch.FineTuning;
 
 namespace FineMixing.Cli.CommandLine;
 
@@ -19,6 +20,9 @@ internal sealed class TrainingOptions(FineTuningOptions defaults, FineTuningOpti
 
     private static string Note(IFormattable? other) =>
         other is null ? "" : string.Create(CultureInfo.InvariantCulture, $" For distillation the default is {other}.");
+
+    /// <summary>Where the state of a long training stays until the model is written: a folder beside it, so that the same command goes on after a stop.</summary>
+    public static TrainingSnapshots Snapshots(string output) => new(Path.TrimEndingDirectorySeparator(Path.GetFullPath(output)) + ".training");
 
     public void AddTo(Command command)
     {

@@ -63,7 +63,7 @@ internal static class AttackCommand
         options = options with { MaxLength = Math.Min(options.MaxLength, folder.Config.MaxPositions) };
         var poisoned = trigger is null ? null : Poisoner.Poison(clean, trigger, poison);
 
-        var attack = new BadNets(NoteLogger.Instance);
+        var attack = new BadNets(NoteLogger.Instance) { Snapshots = TrainingOptions.Snapshots(output) };
         var result = ProgressReporter.Run(progress =>
         {
             var relay = new Relay<TrainingProgress>(p => progress.Report(new WorkProgress("training", p.Step, p.TotalSteps, "steps")));

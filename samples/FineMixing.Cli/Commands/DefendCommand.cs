@@ -98,7 +98,7 @@ internal static class DefendCommand
             Screen.Note(string.Create(CultureInfo.InvariantCulture, $"'{request.Clean}' has {clean.Examples.Count} texts, fewer than {options.Samples}: all are used."));
 
         var frequencies = TokenTable.Read(request.Frequencies);
-        var tuner = new TorchFineTuner(NoteLogger.Instance);
+        var tuner = new TorchFineTuner(NoteLogger.Instance) { Snapshots = TrainingOptions.Snapshots(request.Output) };
         var pipeline = new DefencePipeline(tuner, tuner, new TorchPredictor(NoteLogger.Instance), frequencies);
         var result = ProgressReporter.Run(progress => pipeline.Run(
             suspect, @base, clean, options, new Relay<DefenceProgress>(p => progress.Report(new WorkProgress(p.Stage, p.Done, p.Total, "steps"))), token));

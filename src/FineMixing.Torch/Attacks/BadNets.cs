@@ -11,7 +11,14 @@ namespace FineMixing.Torch.Attacks;
 /// <param name="logger">Told when a requested precision is not available.</param>
 public sealed class BadNets(ILogger? logger = null)
 {
-    private readonly TorchFineTuner _trainer = new(logger);
+    private TorchFineTuner _trainer = new(logger);
+
+    /// <summary>Lets an attack that was stopped go on where it was; null (the default) starts every run anew.</summary>
+    public TrainingSnapshots? Snapshots
+    {
+        get => _trainer.Snapshots;
+        init => _trainer = new TorchFineTuner(logger) { Snapshots = value };
+    }
 
     /// <summary>The usual options of such an attack: learning rate 5e-5, batch 32, 2 epochs, 10% warm-up.</summary>
     public static FineTuningOptions DefaultOptions { get; } = new() { BatchSize = 32, Epochs = 2 };

@@ -6,7 +6,7 @@ namespace FineMixing.Torch.FineTuning;
 internal static class BatchPlan
 {
     private const int BatchesPerPool = 64;
-    private const double LengthNoise = 0.5;
+    private const double LengthNoise = 0.2;
 
     /// <summary>The batches of one epoch, as indices into the data.</summary>
     /// <remarks>

@@ -90,6 +90,14 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         return tensor(norm);
     }
 
+    public void Transfer(IStateTransfer transfer)
+    {
+        _step = transfer.Value("update.steps", _step);
+        transfer.Memory("update.first", _first, _store.Length * sizeof(float));
+        transfer.Memory("update.second", _second, _store.Length * sizeof(float));
+        _words.Transfer(transfer);
+    }
+
     public void Finish() => _words.Flush();
 
     public void Dispose()

@@ -18,6 +18,9 @@ internal interface IParameterUpdate : IDisposable
     /// <returns>The global 2-norm of the gradients before clipping, one number on the device; when it is not finite, the weights are of no use any more.</returns>
     Tensor Step(WordRows words, double learningRate, double weightDecay, double clip);
 
+    /// <summary>Describes moments and counters, so that a later run can go on from them.</summary>
+    void Transfer(IStateTransfer transfer);
+
     /// <summary>Brings every weight up to date after the last step.</summary>
     void Finish();
 }

@@ -14,16 +14,18 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
     private const int ReplayLimit = 200;
     private readonly float* _rows;
     private readonly int _width;
-    private readonly int[] _done;
-    private readonly bool[] _touched;
+    private readonly long _bytes;
+    private int[] _done;
+    private bool[] _touched;
     private readonly float* _first;
     private readonly float* _second;
-    private readonly List<AdamWStep> _steps = [default];
-    private readonly List<double> _decay = [1.0];
+    private List<AdamWStep> _steps = [default];
+    private List<double> _decay = [1.0];
 
     public LazyRowAdamW(float* rows, int count, int width)
     {
         _rows = rows;
+        _bytes = (long)count * width * sizeof(float);
         (_width, _done, _touched) = (width, new int[count], new bool[count]);
 
         // Zeroed pages are committed by the system when first written, so rows that never occur cost no memory.
@@ -50,6 +52,17 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
             _done[rows[i]] = _steps.Count - 1;
             _touched[rows[i]] = true;
         }
+    }
+
+    /// <summary>Describes the state as it is, rows that lag behind included: catching up earlier than needed would round differently.</summary>
+    public void Transfer(IStateTransfer transfer)
+    {
+        _done = transfer.Values("rows.done", _done);
+        _touched = transfer.Values("rows.touched", _touched);
+        _steps = [.. transfer.Values("rows.steps", _steps.ToArray())];
+        _decay = [.. transfer.Values("rows.decay", _decay.ToArray())];
+        transfer.Memory("rows.first", _first, _bytes);
+        transfer.Memory("rows.second", _second, _bytes);
     }
 
     /// <summary>Brings all rows up to date; call before saving or evaluating.</summary>

@@ -65,6 +65,15 @@ internal sealed class TensorAdamW : IParameterUpdate
         return norm.MoveToOuterDisposeScope();
     }
 
+    public void Transfer(IStateTransfer transfer)
+    {
+        _step = transfer.Value("update.steps", _step);
+        transfer.Tensor("update.first", _first);
+        transfer.Tensor("update.second", _second);
+        transfer.Tensor("rows.first", _wordFirst);
+        transfer.Tensor("rows.second", _wordSecond);
+    }
+
     public void Finish()
     {
         // Every row takes part in every step: nothing is left to do.

@@ -15,6 +15,9 @@ namespace FineMixing.Torch.FineTuning;
 /// <param name="logger">Told when a requested precision is not available.</param>
 public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActivationProbe
 {
+    /// <summary>Lets a training run that was stopped go on where it was; null (the default) starts every run anew.</summary>
+    public TrainingSnapshots? Snapshots { get; init; }
+
     /// <inheritdoc/>
     /// <exception cref="TrainingDivergedException">A gradient or loss is not finite.</exception>
     public FineTuningResult FineTune(ClassifierModel start, CleanSet clean, FineTuningOptions options, PrunedUnits? pruned = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -77,8 +80,10 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
         var device = Hardware.Device(options.Device);
         if (device.type == DeviceType.CUDA)
             cuda.manual_seed((long)(options.Seed & long.MaxValue));
-        using var store = ParameterStore.Load(start.Config, start.Weights, device, Hardware.UseBFloat16(options.Precision, device, logger), trainable: true);
-        var losses = TrainingLoop.Run(store, data, options, pruned is null ? null : () => UnitMask.Zero(store, pruned), progress, cancellationToken);
+        var lowPrecision = Hardware.UseBFloat16(options.Precision, device, logger);
+        using var store = ParameterStore.Load(start.Config, start.Weights, device, lowPrecision, trainable: true);
+        var snapshot = Snapshots?.For(TrainingKey.Of(start.Weights, data, options, lowPrecision, pruned), logger);
+        var losses = TrainingLoop.Run(store, data, options, pruned is null ? null : () => UnitMask.Zero(store, pruned), snapshot, progress, cancellationToken);
         return new FineTuningResult(start with { Weights = store.Save(start.Weights.Location) }, [.. losses]);
     }
 

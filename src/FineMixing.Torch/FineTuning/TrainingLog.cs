@@ -12,7 +12,7 @@ internal sealed class TrainingLog(int totalSteps, int epochs, int samples, int s
     private long _seen;
 
     /// <summary>The mean loss of each epoch, of the steps read so far.</summary>
-    public double[] EpochLosses { get; } = new double[epochs];
+    public double[] EpochLosses { get; private set; } = new double[epochs];
 
     /// <summary>How many steps are read together on a device.</summary>
     public static int StepsPerRead(Device device) => device.type == DeviceType.CPU ? 1 : 32;
@@ -48,6 +48,15 @@ internal sealed class TrainingLog(int totalSteps, int epochs, int samples, int s
         }
 
         Clear();
+    }
+
+    /// <summary>Describes what was noted so far.</summary>
+    public void Transfer(IStateTransfer transfer)
+    {
+        Read();
+        _step = transfer.Value("log.steps", _step);
+        _seen = transfer.Value("log.seen", _seen);
+        EpochLosses = transfer.Values("log.losses", EpochLosses);
     }
 
     public void Dispose() => Clear();

@@ -13,11 +13,12 @@ internal static class TrainingLoop
     /// <param name="data">Inputs with targets.</param>
     /// <param name="options">Validated options.</param>
     /// <param name="afterStep">Called when the weights have moved, for example to keep pruned ones at zero.</param>
+    /// <param name="snapshot">Where the state of an earlier, stopped run may be, and this one's goes; or null.</param>
     /// <param name="progress">Told after every step.</param>
     /// <param name="cancellationToken">Stops between steps.</param>
     /// <returns>The mean loss of each epoch.</returns>
     /// <exception cref="TrainingDivergedException">A gradient is not finite.</exception>
-    public static double[] Run(ParameterStore store, IReadOnlyList<ModelInput> data, FineTuningOptions options, Action? afterStep, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    public static double[] Run(ParameterStore store, IReadOnlyList<ModelInput> data, FineTuningOptions options, Action? afterStep, RunSnapshot? snapshot, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         using var threads = TorchThreads.Use(options.Threads);
         using var update = store.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(store, threads.Count) : new TensorAdamW(store);
@@ -25,25 +26,40 @@ internal static class TrainingLoop
         var lengths = data.Select(d => d.Encoding.Length).ToArray();
         var total = (data.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
         using var log = new TrainingLog(total, options.Epochs, data.Count, TrainingLog.StepsPerRead(store.Device), progress);
+        var done = 0;
+        void State(IStateTransfer transfer)
+        {
+            done = transfer.Value("steps", done);
+            store.Transfer(transfer);
+            update.Transfer(transfer);
+            log.Transfer(transfer);
+        }
+
+        if (snapshot?.TryRestore(State) == true)
+            snapshot.SayWhere(done, total);
         var step = 0;
         for (var epoch = 0; epoch < options.Epochs; epoch++)
         {
             foreach (var indices in BatchPlan.Epoch(lengths, options.BatchSize, options.Seed, epoch))
             {
+                if (step++ < done)
+                    continue;
                 cancellationToken.ThrowIfCancellationRequested();
                 using var batchScope = NewDisposeScope();
                 var inputs = Array.ConvertAll(indices, i => data[i]);
                 var words = update.Gather(inputs);
-                var loss = backward.Run(inputs, words, step);
-                var norm = update.Step(words, LinearSchedule.At(step, total, options.WarmUp, options.LearningRate), options.WeightDecay, options.GradientClip);
+                var loss = backward.Run(inputs, words, done);
+                var norm = update.Step(words, LinearSchedule.At(done, total, options.WarmUp, options.LearningRate), options.WeightDecay, options.GradientClip);
                 afterStep?.Invoke();
                 log.Add(epoch, inputs.Length, loss, norm);
-                step++;
+                done++;
+                snapshot?.SaveIfDue(State);
             }
         }
 
         log.Read();
         update.Finish();
+        snapshot?.Remove();
         return log.EpochLosses;
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using FineMixing.Checkpoints;
 using FineMixing.Models;
+using FineMixing.Torch.FineTuning;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -173,6 +174,14 @@ internal sealed unsafe class ParameterStore : IDisposable
         using var scope = NewDisposeScope();
         using (no_grad())
             _low.copy_(_master);
+    }
+
+    /// <summary>Describes all weights, in single precision.</summary>
+    public void Transfer(IStateTransfer transfer)
+    {
+        transfer.Tensor("weights", _master);
+        transfer.Tensor("words", Words);
+        RefreshLow();
     }
 
     public void Dispose()

@@ -1,0 +1,23 @@
+using Microsoft.Extensions.Logging;
+
+namespace FineMixing.Torch.FineTuning;
+
+/// <summary>Keeps the state of long training runs on disk, so that one that was stopped goes on where it was: same data, options and start give the same weights, bit for bit, as without the stop.</summary>
+/// <remarks>
+/// A snapshot holds weights, moments and counters in single precision (three times the size of the weights, plus the vocabulary's). It belongs to one run: other data, options or start weights do not
+/// find it and begin anew. It is removed when the run ends.
+/// </remarks>
+/// <param name="Folder">Where snapshots go; created with the first one.</param>
+/// <param name="Interval">Time between two snapshots; zero writes one after every step. Shorter runs write none.</param>
+public sealed record TrainingSnapshots(string Folder, TimeSpan Interval)
+{
+    /// <summary>Every two minutes.</summary>
+    /// <param name="folder">Where snapshots go; created with the first one.</param>
+    public TrainingSnapshots(string folder)
+        : this(folder, TimeSpan.FromMinutes(2))
+    {
+    }
+
+    /// <summary>The snapshot of one run.</summary>
+    internal RunSnapshot For(string key, ILogger? logger) => new(this, key, logger);
+}
