@@ -98,7 +98,7 @@ internal static class MemoryBenchmark
         using var store = Load(config, kind.LowPrecision);
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         var options = new FineTuningOptions { Epochs = 1, BatchSize = Rows, LearningRate = 1e-5, Threads = threads, Shards = kind.Shards, ActivationCheckpointing = kind.Checkpointing };
-        TrainingLoop.Run(store, inputs, options, null, null, CancellationToken.None);
+        TrainingLoop.Run(store, inputs, options, null, null, null, CancellationToken.None);
     }
 
     // A method of its own, so that nothing holds the weights it was loaded from afterwards.

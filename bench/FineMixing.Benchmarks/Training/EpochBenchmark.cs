@@ -47,7 +47,7 @@ internal static class EpochBenchmark
         using var single = ParameterStore.Load(config, weights, CPU, lowPrecision: false, trainable: true);
         using var low = BFloat16.Here ? ParameterStore.Load(config, weights, CPU, lowPrecision: true, trainable: true) : null;
         var options = new FineTuningOptions { Epochs = 1, BatchSize = BatchSize, LearningRate = 1e-5, Threads = threads };
-        Action Epoch(ParameterStore store, int shards) => () => TrainingLoop.Run(store, inputs, options with { Shards = shards }, null, null, CancellationToken.None);
+        Action Epoch(ParameterStore store, int shards) => () => TrainingLoop.Run(store, inputs, options with { Shards = shards }, null, null, null, CancellationToken.None);
         List<Case> cases =
         [
             new(Naive, () => NaiveSteps(naive, inputs, naiveBatches), Times: (double)batches / naiveBatches),

@@ -52,6 +52,6 @@ internal static class SideBySideBenchmark
     private static double FineTune(ModelConfig config, StateDict weights, ModelInput[] samples, FineTuningOptions options)
     {
         using var store = ParameterStore.Load(config, weights, CPU, BFloat16.Here, trainable: true);
-        return TrainingLoop.Run(store, samples, options, null, null, CancellationToken.None)[^1];
+        return TrainingLoop.Run(store, samples, options, null, null, null, CancellationToken.None)[^1];
     }
 }
