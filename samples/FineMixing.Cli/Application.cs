@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Terminal;
 
@@ -9,6 +10,9 @@ internal static class Application
 {
     private const int Failure = 1;
     private const int WrongUsage = 2;
+
+    // SIGXFSZ ends a process that writes past its limit (ulimit -f); without it the write fails as on a full disk, and what was begun is removed.
+    private const PosixSignal FileTooLarge = (PosixSignal)25;
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
@@ -21,6 +25,7 @@ internal static class Application
             return WrongUsage;
         }
 
+        using var fileTooLarge = OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(FileTooLarge, context => context.Cancel = true);
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration
