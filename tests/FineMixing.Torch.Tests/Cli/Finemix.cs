@@ -20,7 +20,9 @@ internal static class Finemix
     public static FinemixResult RunWithFileLimit(int kibibytes, params string[] arguments)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no limit of file sizes on Windows.");
-        using var process = Start(["bash", "-c", FormattableString.Invariant($"ulimit -f {kibibytes}; exec dotnet \"$@\""), "bash"], arguments, null);
+        // Otherwise the runtime itself begins with a file of megabytes in memory.
+        var environment = new Dictionary<string, string> { ["DOTNET_EnableWriteXorExecute"] = "0" };
+        using var process = Start(["bash", "-c", FormattableString.Invariant($"ulimit -f {kibibytes}; exec dotnet \"$@\""), "bash"], arguments, environment);
         return Finish(process, process.StandardError.ReadToEndAsync());
     }
 
