@@ -67,15 +67,20 @@ internal static class TinyModel
         return folder;
     }
 
-    /// <summary>A LoRA adapter of rank 2 for the encoder's query matrix, small enough for the base to stay its plausible ancestor.</summary>
+    /// <summary>A LoRA adapter of rank 2 for the encoder's query matrix, with a head of two classes; small enough for the base to stay its plausible ancestor.</summary>
     public static string WriteAdapter(string folder)
     {
         using var weights = new StateDict();
-        foreach (var (name, shape) in new[] { ("A", new long[] { 2, Width }), ("B", [Width, 2]) })
-            weights.Add(HostTensor.FromFloat32($"base_model.model.encoder.layer.0.attention.self.query.lora_{name}.weight", [.. shape], [.. Enumerable.Range(1, 2 * Width).Select(i => i % 5 * 0.03f)]));
+        void Add(string name, params long[] shape) =>
+            weights.Add(HostTensor.FromFloat32("base_model.model." + name, [.. shape], [.. Enumerable.Range(1, (int)shape.Aggregate((a, b) => a * b)).Select(i => i % 5 * 0.03f)]));
+
+        Add("encoder.layer.0.attention.self.query.lora_A.weight", 2, Width);
+        Add("encoder.layer.0.attention.self.query.lora_B.weight", Width, 2);
+        Add("classifier.weight", 2, Width);
+        Add("classifier.bias", 2);
         CheckpointWriter.Write(weights, folder);
         File.Move(Path.Combine(folder, Checkpoint.SafetensorsFile), Path.Combine(folder, "adapter_model.safetensors"));
-        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{ "peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query"], "bias": "none" }""");
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{ "peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query"], "modules_to_save": ["classifier"], "bias": "none" }""");
         return folder;
     }
 
