@@ -50,7 +50,7 @@ internal static class Application
     }
 
     /// <summary>One line for people: the message alone where it was written for them, with its type where something unforeseen happened.</summary>
-    private static string Describe(Exception error)
+    public static string Describe(Exception error)
     {
         while (error is TypeInitializationException or AggregateException { InnerExceptions.Count: 1 } && error.InnerException is { } inner)
             error = inner;

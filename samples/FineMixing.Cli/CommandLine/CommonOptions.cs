@@ -52,7 +52,7 @@ internal static class CommonOptions
             }
             catch (ArgumentException error)
             {
-                result.AddError($"--schedule: {error.Message}");
+                result.AddError($"--schedule: {Application.Describe(error)}");
             }
         });
         return option;
