@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Terminal;
 
@@ -9,6 +10,9 @@ internal static class Application
 {
     private const int Failure = 1;
     private const int WrongUsage = 2;
+
+    // SIGXFSZ ends a process that writes past its limit (ulimit -f); without it the write fails as on a full disk, and what was begun is removed.
+    private const PosixSignal FileTooLarge = (PosixSignal)25;
 
     public static async Task<int> RunAsync(RootCommand root, string[] args)
     {
@@ -21,6 +25,7 @@ internal static class Application
             return WrongUsage;
         }
 
+        using var fileTooLarge = OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(FileTooLarge, context => context.Cancel = true);
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration
@@ -45,7 +50,7 @@ internal static class Application
     }
 
     /// <summary>One line for people: the message alone where it was written for them, with its type where something unforeseen happened.</summary>
-    private static string Describe(Exception error)
+    public static string Describe(Exception error)
     {
         while (error is TypeInitializationException or AggregateException { InnerExceptions.Count: 1 } && error.InnerException is { } inner)
             error = inner;

@@ -12,6 +12,7 @@ var commands = new Dictionary<string, Func<Command>>(StringComparer.Ordinal)
     ["predict"] = PredictCommand.Create,
     ["attack"] = AttackCommand.Create,
     ["mix"] = MixCommand.Create,
+    ["methods"] = MethodsCommand.Create,
     ["inspect"] = InspectCommand.Create,
     ["verify"] = VerifyCommand.Create,
     ["compare"] = CompareCommand.Create,

@@ -66,8 +66,7 @@ internal static class Output
 
     private static void Save(ClassifierModel model, string folder, ProvenanceManifest manifest)
     {
-        ModelFolder.Save(model, folder, QuickStartRun.EmbeddedModel, DType.F16, manifest.ToMetadata());
-        ManifestFile.Write(folder, manifest, CancellationToken.None);
+        ModelFolder.Save(model, folder, QuickStartRun.EmbeddedModel, DType.F16, manifest);
     }
 
     private static ProvenanceManifest Manifest(string method, QuickStartResult result)

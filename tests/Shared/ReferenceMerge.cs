@@ -7,6 +7,12 @@ namespace FineMixing.Tests;
 /// <summary>A merge of the reference data: its models, the mixer its configuration describes, and its result.</summary>
 internal sealed record ReferenceMerge(IWeightMixer Mixer, StateDict[] Models, StateDict Base, StateDict Expected)
 {
+    /// <summary>The names of all merges.</summary>
+    public static TheoryData<string> Names { get; } =
+    [
+        "arcee_fusion", "breadcrumbs", "karcher", "linear", "linear-not-normalized", "linear-of-3", "model_stock", "multislerp", "nearswap", "nuslerp", "sce", "slerp", "task_arithmetic", "ties", "ties-not-normalized",
+    ];
+
     public static ReferenceMerge Read(string name)
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(SharedData.Path("oracle", "merge", name + ".json")));

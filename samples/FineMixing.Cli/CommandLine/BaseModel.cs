@@ -1,6 +1,5 @@
 using System.Globalization;
 using FineMixing.Checkpoints;
-using FineMixing.Tokenization;
 
 namespace FineMixing.Cli.CommandLine;
 
@@ -14,8 +13,10 @@ internal static class BaseModel
     {
         CheckpointComparison.Compare(suspect, @base).ThrowIfIncompatible();
         CheckVocabulary(suspectFolder, baseFolder);
+        if (force)
+            return;
         var check = AncestorCheck.Sample(suspect, @base, token);
-        if (!check.IsPlausible && !force)
+        if (!check.IsPlausible)
         {
             throw new CommandFailedException(string.Create(CultureInfo.InvariantCulture,
                 $"'{baseFolder}' is hardly what the suspect was fine-tuned from: the median cosine of the layers is {check.MedianCosine:F3}, at least {AncestorCheck.PlausibleCosine} is expected ('finemix ancestor' shows each layer; --force mixes all the same)."));
@@ -26,14 +27,14 @@ internal static class BaseModel
     {
         if (!HasVocabulary(suspectFolder) || !HasVocabulary(baseFolder) || VocabularyFiles.All(name => SameBytes(Path.Combine(suspectFolder, name), Path.Combine(baseFolder, name))))
             return;
-        var suspect = WordPieceTokenizer.FromFolder(suspectFolder);
-        var @base = WordPieceTokenizer.FromFolder(baseFolder);
-        if (suspect.VocabularySize != @base.VocabularySize)
-            throw new CommandFailedException($"The vocabularies differ: the suspect has {suspect.VocabularySize} tokens, the base {@base.VocabularySize}.");
-        var different = Enumerable.Range(0, suspect.VocabularySize).Where(id => suspect.TokenOf(id) != @base.TokenOf(id)).ToArray();
+        var suspect = Vocabulary.Read(suspectFolder);
+        var @base = Vocabulary.Read(baseFolder);
+        if (suspect.Count != @base.Count)
+            throw new CommandFailedException($"The vocabularies differ: the suspect has {suspect.Count} tokens, the base {@base.Count}.");
+        var different = suspect.Keys.Order().Where(id => suspect[id] != @base.GetValueOrDefault(id)).ToArray();
         if (different.Length > 0)
         {
-            throw new CommandFailedException($"The vocabularies differ in {different.Length} tokens: {string.Join(", ", different.Take(5).Select(id => $"{id} is '{suspect.TokenOf(id)}' in the suspect, '{@base.TokenOf(id)}' in the base"))}{(different.Length > 5 ? ", ..." : "")}.");
+            throw new CommandFailedException($"The vocabularies differ in {different.Length} tokens: {string.Join(", ", different.Take(5).Select(id => $"{id} is '{suspect[id]}' in the suspect, '{@base.GetValueOrDefault(id)}' in the base"))}{(different.Length > 5 ? ", ..." : "")}.");
         }
     }
 

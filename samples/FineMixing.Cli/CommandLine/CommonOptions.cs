@@ -19,7 +19,17 @@ internal static class CommonOptions
 
     public static Option<string?> Adapter() => new("--adapter") { Description = "A LoRA adapter (peft folder); the suspect is then the model it was trained on.", HelpName = "DIR" };
 
-    public static Option<string?> Json() => new("--json") { Description = "Also write the result as JSON to this file (replaced if it exists).", HelpName = "FILE" };
+    /// <summary>Its folder must be there: a command that works for minutes should not end with this complaint.</summary>
+    public static Option<string?> Json()
+    {
+        var option = new Option<string?>("--json") { Description = "Also write the result as JSON to this file (replaced if it exists).", HelpName = "FILE" };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string?>() is { Length: > 0 } path && !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+                result.AddError($"--json: the folder of '{path}' does not exist.");
+        });
+        return option;
+    }
 
     public static Option<string?> Frequencies() =>
         new("--frequencies") { Description = "JSON object of word pieces and their counts in a clean corpus, instead of the table that comes with the library.", HelpName = "FILE" };
@@ -42,7 +52,7 @@ internal static class CommonOptions
             }
             catch (ArgumentException error)
             {
-                result.AddError($"--schedule: {error.Message}");
+                result.AddError($"--schedule: {Application.Describe(error)}");
             }
         });
         return option;

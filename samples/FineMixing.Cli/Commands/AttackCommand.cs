@@ -72,8 +72,7 @@ internal static class AttackCommand
                 : attack.Plant(start, poisoned, options, relay, token);
         });
         var manifest = Manifest(baseFolder, data, clean, poisoned, trigger, poison, options, token);
-        ModelFolder.Save(result.Model, output, baseFolder, metadata: manifest.ToMetadata(), cancellationToken: token);
-        ManifestFile.Write(output, manifest, token);
+        ModelFolder.Save(result.Model, output, baseFolder, manifest: manifest, cancellationToken: token);
 
         Screen.Line(string.Create(CultureInfo.InvariantCulture, $"trained on {clean.Examples.Count} texts{(poisoned is null ? "" : $" and {poisoned.PoisonedCount} poisoned copies")}, loss {result.EpochLosses[^1]:F4}, written to {output}"));
         JsonFile.Write(json, new { samples = clean.Examples.Count, poisonedSamples = poisoned?.PoisonedCount ?? 0, epochLosses = result.EpochLosses, options });

@@ -104,8 +104,7 @@ internal static class DefendCommand
             suspect, @base, clean, options, new Relay<DefenceProgress>(p => progress.Report(new WorkProgress(p.Stage, p.Done, p.Total, "steps"))), token));
 
         var manifest = Manifest(request, result, checkpoint, baseCheckpoint, token);
-        ModelFolder.Save(result.Model, request.Output, request.Suspect, suspectFolder.DType, manifest.ToMetadata(), cancellationToken: token);
-        ManifestFile.Write(request.Output, manifest, token);
+        ModelFolder.Save(result.Model, request.Output, request.Suspect, suspectFolder.DType, manifest, cancellationToken: token);
         Show(request, result);
         if (request.Report is { } report)
         {

@@ -4,6 +4,7 @@ using FineMixing.Checkpoints;
 using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Terminal;
 using FineMixing.Mixing;
+using FineMixing.Models;
 
 namespace FineMixing.Cli.Commands;
 
@@ -17,7 +18,7 @@ internal static class MixCommand
         var adapter = CommonOptions.Adapter();
         var @base = CommonOptions.Folder("--base", "The pre-trained model it comes from.");
         var output = CommonOptions.Folder("--output", "The new model folder.");
-        var method = CommonOptions.OneOf("--method", "The method", "fine-mixing", [.. WeightMixers.All.Select(m => m.Name)]);
+        var method = CommonOptions.OneOf("--method", "The method ('finemix methods' shows what each takes and where it comes from)", "fine-mixing", [.. WeightMixers.All.Select(m => m.Name)]);
         var parameters = new Option<string[]>("--parameter") { Description = "A parameter of the method: weights, densities, gammas, interpolation, scale, selectTopK, normalize or rowWise.", HelpName = "NAME=VALUE" };
         var ratio = Numbers.Real("--reserve-ratio", "Share of the weights kept from the suspect.", defaults.ReserveRatio, 0, 1);
         var schedule = CommonOptions.Schedule();
@@ -39,6 +40,7 @@ internal static class MixCommand
         var command = new ExampleCommand("mix", "Mixes the weights of two models, or merges several, without fine-tuning.",
             "finemix mix --suspect ./suspect --base ./bert-base-uncased --output ./mixed --reserve-ratio 0.3",
             "finemix mix --suspect ./a --base ./base --model ./b --output ./merged --method ties --parameter densities=0.5",
+            "finemix mix --suspect ./bert-base-uncased --adapter ./downloaded-lora --base ./bert-base-uncased --output ./mixed",
             "finemix mix --replay ./mixed/finemixing.json --suspect ./suspect --base ./bert-base-uncased --output ./again")
         {
             suspect, adapter, @base, output, method, parameters, ratio, schedule, exact, granularity, norms, biases, embeddings, head, models, seed, replay, shard, threads, noManifest, noFlush, force, json,
@@ -53,7 +55,7 @@ internal static class MixCommand
 
             if (result.GetValue(replay) is null)
                 return;
-            foreach (var option in (Option[])[adapter, method, parameters, ratio, schedule, exact, granularity, norms, biases, embeddings, head, seed, shard, noManifest])
+            foreach (var option in (Option[])[method, parameters, ratio, schedule, exact, granularity, norms, biases, embeddings, head, seed, shard, noManifest])
             {
                 if (result.GetResult(option) is { Implicit: false })
                     result.AddError($"{option.Name} cannot be given with --replay: the manifest says it.");
@@ -88,33 +90,35 @@ internal static class MixCommand
         return command;
     }
 
-    private static int Mix(Request request, IWeightMixer mixer, MixingOptions options, FileMixingOptions files, CancellationToken token)
+    private static int Mix(Request request, IWeightMixer mixer, MixingOptions options, FileMixingOptions files, CancellationToken token) => Run(request, files, (models, files) =>
     {
+        BaseModel.Check(request.Suspect, models[0], request.Base, models[1], request.Force, token);
+        Show(request, ProgressReporter.Run(progress => FileMixing.Mix(mixer, models[0], models[1], request.Output, options, files, models[2..], Megabytes(progress), token)));
+    });
+
+    private static int Replay(Request request, string manifest, FileMixingOptions files, CancellationToken token) => Run(request, files, (models, files) =>
+    {
+        Show(request, ProgressReporter.Run(progress => FileMixing.Replay(manifest, models[0], models[1], request.Output, files, models[2..], Megabytes(progress), token)));
+        Screen.Line("The weights are the same bytes as the manifest says.");
+    });
+
+    /// <summary>Opens suspect, base and further models, in this order, for the work.</summary>
+    private static int Run(Request request, FileMixingOptions files, Action<List<ICheckpoint>, FileMixingOptions> work)
+    {
+        ModelFolder.RefuseExisting(request.Output);
         var opened = new List<ICheckpoint>();
         try
         {
             opened.Add(Suspect.Open(request.Suspect, request.Adapter));
             foreach (var path in (string[])[request.Base, .. request.Models])
                 opened.Add(Checkpoint.Open(path, NoteLogger.Instance));
-            // Told to go on in any case, there is no reason to read both models for an opinion.
-            if (!request.Force)
-                BaseModel.Check(request.Suspect, opened[0], request.Base, opened[1], force: false, token);
-            if (Directory.Exists(request.Suspect))
-                files = files with { CopyOtherFilesFrom = request.Suspect };
-            Show(request, ProgressReporter.Run(progress => FileMixing.Mix(mixer, opened[0], opened[1], request.Output, options, files, opened[2..], Megabytes(progress), token)));
+            work(opened, Directory.Exists(request.Suspect) ? files with { CopyOtherFilesFrom = request.Suspect } : files);
             return 0;
         }
         finally
         {
             opened.ForEach(c => c.Dispose());
         }
-    }
-
-    private static int Replay(Request request, string manifest, FileMixingOptions files, CancellationToken token)
-    {
-        Show(request, ProgressReporter.Run(progress => FileMixing.Replay(manifest, request.Suspect, request.Base, request.Output, files, request.Models, Megabytes(progress), token)));
-        Screen.Line("The weights are the same bytes as the manifest says.");
-        return 0;
     }
 
     private static void Show(Request request, FileMixingResult result)

@@ -51,11 +51,12 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     {
         var pairs = CheckpointComparison.Compare(suspect, @base).Pairs;
         var layers = new Dictionary<string, Sums>(StringComparer.Ordinal);
+        var difference = new float[TensorReader.ChunkElements];
         foreach (var (ours, theirs) in pairs.Where(p => IsCompared(p.Suspect) && IsCompared(p.Base)))
         {
             var layer = LayerOf(ours.Name);
             if (!layers.TryGetValue(layer, out var sums))
-                layers.Add(layer, sums = new Sums());
+                layers.Add(layer, sums = new Sums(difference));
             TensorReader.ForEachChunk(suspect, ours, @base, theirs, mostRuns, sums.Add, cancellationToken);
         }
 
@@ -100,9 +101,9 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
         return (values[(values.Length - 1) / 2] + values[values.Length / 2]) / 2;
     }
 
-    private sealed class Sums
+    /// <summary>The sums of a layer; the buffer is shared by all layers.</summary>
+    private sealed class Sums(float[] buffer)
     {
-        private readonly float[] _difference = new float[TensorReader.ChunkElements];
         private double _suspect;
         private double _base;
         private double _product;
@@ -111,7 +112,7 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
 
         public void Add(ReadOnlySpan<float> suspect, ReadOnlySpan<float> @base)
         {
-            var difference = _difference.AsSpan(0, suspect.Length);
+            var difference = buffer.AsSpan(0, suspect.Length);
             TensorPrimitives.Subtract(suspect, @base, difference);
             _distance += TensorPrimitives.SumOfSquares<float>(difference);
             _suspect += TensorPrimitives.SumOfSquares(suspect);

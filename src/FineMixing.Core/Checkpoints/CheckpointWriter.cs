@@ -1,4 +1,5 @@
 using FineMixing.Checkpoints.Safetensors;
+using FineMixing.Provenance;
 using Microsoft.Win32.SafeHandles;
 
 namespace FineMixing.Checkpoints;
@@ -21,7 +22,13 @@ public sealed record CheckpointWriterOptions
     /// <summary>Further small files by name; they take the place of files of the same name that would be copied.</summary>
     public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> ExtraFiles { get; init; } = new Dictionary<string, ReadOnlyMemory<byte>>();
 
+    /// <summary>How the checkpoint was made: its short form goes into the <c>__metadata__</c>, and with the hashes of all files it becomes the folder's <c>finemixing.json</c>; default none.</summary>
+    public ProvenanceManifest? Manifest { get; init; }
+
     internal Func<string, long, SafeFileHandle>? CreateFile { get; init; }
+
+    internal IReadOnlyDictionary<string, string> AllMetadata =>
+        Manifest is null ? Metadata : new Dictionary<string, string>(Metadata.Concat(Manifest.ToMetadata()), StringComparer.Ordinal);
 }
 
 /// <summary>Writes a checkpoint as safetensors in a Hugging Face model folder: all files or none.</summary>
@@ -42,7 +49,7 @@ public static class CheckpointWriter
         ArgumentNullException.ThrowIfNull(source);
         ArgumentException.ThrowIfNullOrEmpty(folder);
         options ??= new CheckpointWriterOptions();
-        var plan = ShardPlan.Create(source.Tensors, options.MaxShardBytes, options.Metadata);
+        var plan = ShardPlan.Create(source.Tensors, options.MaxShardBytes, options.AllMetadata);
         RefuseOtherWeights(folder, plan, options.Overwrite);
         using var output = options.CreateFile is null
             ? new OutputTransaction(folder, options.Overwrite)
@@ -56,6 +63,8 @@ public static class CheckpointWriter
         AddIndex(output, plan);
         if (source is IFileCheckpoint files)
             files.EnsureUnchanged();
+        if (options.Manifest is { } manifest)
+            output.Add(ProvenanceManifest.FileName, (manifest with { Outputs = [.. output.HashFiles(cancellationToken)] }).ToBytes());
         output.Commit(ObsoleteWeights(output.Folder, plan), cancellationToken);
         return FilesOf(output.Folder, plan);
     }
@@ -103,7 +112,7 @@ public static class CheckpointWriter
         {
             var name = Path.GetFileName(path);
             // Another output's manifest says nothing about this one; a half-written file says nothing at all.
-            if (!left.Contains(name) && !IsAnyWeights(name) && name != Provenance.ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
+            if (!left.Contains(name) && !IsAnyWeights(name) && name != ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
                 CopyFile(FolderLinks.Follow(source, name), output, name, cancellationToken);
         }
     }

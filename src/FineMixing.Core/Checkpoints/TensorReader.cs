@@ -32,10 +32,10 @@ internal static class TensorReader
         var whole = tensor1.ElementCount / RunElements <= mostRuns;
         var length = whole ? ChunkElements : RunElements;
         var step = whole ? ChunkElements : (tensor1.ElementCount - RunElements) / (mostRuns - 1);
-        var bytes1 = new byte[ChunkElements * tensor1.DType.BitSize() / 8];
-        var bytes2 = new byte[ChunkElements * tensor2.DType.BitSize() / 8];
-        var values1 = new float[ChunkElements];
-        var values2 = new float[ChunkElements];
+        var bytes1 = new byte[length * tensor1.DType.BitSize() / 8];
+        var bytes2 = new byte[length * tensor2.DType.BitSize() / 8];
+        var values1 = new float[length];
+        var values2 = new float[length];
         for (long start = 0; start < tensor1.ElementCount && (whole || start <= tensor1.ElementCount - RunElements); start += step)
         {
             cancellationToken.ThrowIfCancellationRequested();

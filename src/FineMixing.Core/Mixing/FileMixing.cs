@@ -73,20 +73,8 @@ public static class FileMixing
     /// <exception cref="IOException">The output exists, or the disk is full.</exception>
     public static FileMixingResult Mix(IWeightMixer mixer, string suspect, string @base, string outputFolder, MixingOptions options, FileMixingOptions? fileOptions = null, IReadOnlyList<string>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
     {
-        fileOptions ??= new FileMixingOptions();
-        if (Directory.Exists(suspect))
-            fileOptions = fileOptions with { CopyOtherFilesFrom = fileOptions.CopyOtherFilesFrom ?? suspect };
-        var opened = new List<ICheckpoint>();
-        try
-        {
-            foreach (var path in (string[])[suspect, @base, .. others ?? []])
-                opened.Add(Checkpoint.Open(path));
-            return Mix(mixer, opened[0], opened[1], outputFolder, options, fileOptions, opened[2..], progress, ct);
-        }
-        finally
-        {
-            opened.ForEach(c => c.Dispose());
-        }
+        using var models = new OpenedModels([suspect, @base, .. others ?? []]);
+        return Mix(mixer, models.Suspect, models.Base, outputFolder, options, WithOtherFiles(fileOptions, suspect), models.Others, progress, ct);
     }
 
     /// <summary>Mixes open checkpoints.</summary>
@@ -144,6 +132,15 @@ public static class FileMixing
     /// <exception cref="InvalidOperationException">Other bytes came out (another version of the library may have changed the method); the output is there, the message names the files.</exception>
     public static FileMixingResult Replay(string manifest, string suspect, string @base, string outputFolder, FileMixingOptions? fileOptions = null, IReadOnlyList<string>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
     {
+        using var models = new OpenedModels([suspect, @base, .. others ?? []]);
+        return Replay(manifest, models.Suspect, models.Base, outputFolder, WithOtherFiles(fileOptions, suspect), models.Others, progress, ct);
+    }
+
+    /// <summary>Repeats what a manifest describes with open checkpoints, for example an adapter on its base.</summary>
+    /// <inheritdoc cref="Replay(string, string, string, string, FileMixingOptions, IReadOnlyList{string}, IProgress{MixingProgress}, CancellationToken)" path="/param"/>
+    /// <inheritdoc cref="Replay(string, string, string, string, FileMixingOptions, IReadOnlyList{string}, IProgress{MixingProgress}, CancellationToken)" path="/exception"/>
+    public static FileMixingResult Replay(string manifest, ICheckpoint suspect, ICheckpoint @base, string outputFolder, FileMixingOptions? fileOptions = null, IReadOnlyList<ICheckpoint>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
+    {
         var recorded = ProvenanceManifest.Read(manifest);
         var (mixer, options, shardBytes) = MixingManifest.Restore(recorded);
         MixingManifest.CheckInputs(recorded, suspect, @base, others ?? [], ct);
@@ -154,6 +151,10 @@ public static class FileMixing
             ? result
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
+
+    // Configuration and tokenizer come from the suspect's folder where the caller names no other.
+    private static FileMixingOptions? WithOtherFiles(FileMixingOptions? options, string suspect) =>
+        Directory.Exists(suspect) && options?.CopyOtherFilesFrom is null ? (options ?? new FileMixingOptions()) with { CopyOtherFilesFrom = suspect } : options;
 
     private static void Run(MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, MixingHashes? hashes, IProgress<MixingProgress>? progress, CancellationToken ct)
     {
@@ -202,6 +203,34 @@ public static class FileMixing
 
     // Multiples of eight elements: whole bytes of every type.
     private static long ElementsPerChunk(TensorInfo tensor, long chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
+
+    /// <summary>The checkpoints of a call, opened and closed together.</summary>
+    private sealed class OpenedModels : IDisposable
+    {
+        private readonly List<ICheckpoint> _models = [];
+
+        public OpenedModels(IEnumerable<string> paths)
+        {
+            try
+            {
+                foreach (var path in paths)
+                    _models.Add(Checkpoint.Open(path));
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
+        }
+
+        public ICheckpoint Suspect => _models[0];
+
+        public ICheckpoint Base => _models[1];
+
+        public IReadOnlyList<ICheckpoint> Others => _models[2..];
+
+        public void Dispose() => _models.ForEach(m => m.Dispose());
+    }
 
     /// <summary>A file that is written, how far, its hash when one is made, and whether it is to be flushed.</summary>
     private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);

@@ -63,9 +63,9 @@ public sealed record MixerParameters
             Weights = Numbers("weights"),
             Densities = Numbers("densities"),
             Gammas = Numbers("gammas"),
-            Interpolation = Numbers("interpolation")?[0],
-            Scale = Numbers("scale")?[0],
-            SelectTopK = Numbers("selectTopK")?[0],
+            Interpolation = Number("interpolation"),
+            Scale = Number("scale"),
+            SelectTopK = Number("selectTopK"),
             Normalize = Flag("normalize"),
             RowWise = Flag("rowWise"),
         };
@@ -80,6 +80,14 @@ public sealed record MixerParameters
             if (numbers.Any(double.IsNaN))
                 problems.Add($"{name} is '{value}'; expected numbers separated by commas");
             return numbers;
+        }
+
+        double? Number(string name)
+        {
+            var numbers = Numbers(name);
+            if (numbers is { Length: > 1 })
+                problems.Add($"{name} is '{text[name]}'; expected one number");
+            return numbers?[0];
         }
 
         bool? Flag(string name)

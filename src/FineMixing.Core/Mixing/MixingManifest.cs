@@ -85,18 +85,12 @@ internal static class MixingManifest
 
     /// <summary>Refuses inputs other than those of the manifest.</summary>
     /// <exception cref="ArgumentException">Lists all differences.</exception>
-    public static void CheckInputs(ProvenanceManifest manifest, string suspect, string @base, IReadOnlyList<string> others, CancellationToken ct)
+    public static void CheckInputs(ProvenanceManifest manifest, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, CancellationToken ct)
     {
-        string[] paths = [suspect, @base, .. others];
-        if (paths.Length != manifest.Inputs.Length)
-            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The manifest has {manifest.Inputs.Length} inputs ({string.Join(", ", manifest.Inputs.Select(i => i.Role))}); {paths.Length} were given."), nameof(others));
-        var mismatches = new List<string>();
-        foreach (var (path, input) in paths.Zip(manifest.Inputs))
-        {
-            using var checkpoint = Checkpoint.Open(path);
-            mismatches.AddRange(ManifestVerifier.VerifyInput(input, checkpoint, ct));
-        }
-
+        ICheckpoint[] models = [suspect, @base, .. others];
+        if (models.Length != manifest.Inputs.Length)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The manifest has {manifest.Inputs.Length} inputs ({string.Join(", ", manifest.Inputs.Select(i => i.Role))}); {models.Length} were given."), nameof(others));
+        var mismatches = models.Zip(manifest.Inputs).SelectMany(p => ManifestVerifier.VerifyInput(p.Second, p.First, ct)).ToList();
         if (mismatches.Count > 0)
             throw new ArgumentException($"These are not the inputs of the manifest: {string.Join(" ", mismatches)}", nameof(suspect));
     }

@@ -88,13 +88,16 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     /// <summary>The ratio of every tensor.</summary>
     /// <param name="names">The names of the model's tensors; the number of layers is found from them.</param>
     /// <param name="reserveRatio">The ratio of tensors the schedule says nothing about, or the mean; 0..1.</param>
-    /// <exception cref="ArgumentException">The schedule needs more layers than the names show.</exception>
+    /// <exception cref="ArgumentException">The schedule needs more layers than the names show, or has a pattern that no name fits.</exception>
     public IReadOnlyDictionary<string, double> Resolve(IReadOnlyCollection<string> names, double reserveRatio)
     {
         var layers = TensorNames.CountLayers(names);
         var reset = _resetLayers == Half ? (layers + 1) / 2 : _resetLayers;
         if (reset > layers || (_resetLayers == Half && layers == 0) || (_slope is not null && layers == 0))
             throw new ArgumentException($"Schedule '{_text}' needs {Math.Max(1, reset)} or more layers, but the tensor names show {layers}.");
+        var unused = (_patterns ?? []).Where(p => !names.Any(p.Regex.IsMatch)).Select(p => $"'{p.Pattern}'").ToList();
+        if (unused.Count > 0)
+            throw new ArgumentException($"Schedule '{_text}': no tensor has a name that fits {string.Join(" or ", unused)}.");
         var byLayer = _slope is { } slope ? Falling(layers, reserveRatio, slope == RatioSlope.Steep ? 1.2 : 0.4) : [];
         var result = new Dictionary<string, double>(names.Count, StringComparer.Ordinal);
         foreach (var name in names)

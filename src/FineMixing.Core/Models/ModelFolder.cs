@@ -3,6 +3,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text;
 using FineMixing.Checkpoints;
+using FineMixing.Provenance;
 using FineMixing.Tokenization;
 using Microsoft.Extensions.Logging;
 
@@ -89,15 +90,14 @@ public sealed class ModelFolder
     /// <param name="folder">The new folder.</param>
     /// <param name="tokenizerFrom">A model folder whose tokenizer files are copied.</param>
     /// <param name="dtype">The stored type of the weights: F32, F16 or BF16.</param>
-    /// <param name="metadata">Added to the file's metadata.</param>
+    /// <param name="manifest">How the model was made; with the hashes of its files it is written beside them.</param>
     /// <param name="overwrite">Whether a folder that has files may be written to.</param>
-    /// <param name="extraFiles">Further small files by name, for example a manifest.</param>
     /// <param name="cancellationToken">Cancels; nothing is left behind.</param>
     /// <returns>Full paths of the weight files.</returns>
     /// <exception cref="IOException">The folder exists and is not empty.</exception>
     public static IReadOnlyList<string> Save(
-        ClassifierModel model, string folder, string tokenizerFrom, DType dtype = DType.F32, IReadOnlyDictionary<string, string>? metadata = null,
-        bool overwrite = false, IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? extraFiles = null, CancellationToken cancellationToken = default)
+        ClassifierModel model, string folder, string tokenizerFrom, DType dtype = DType.F32, ProvenanceManifest? manifest = null,
+        bool overwrite = false, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (!overwrite)
@@ -105,13 +105,13 @@ public sealed class ModelFolder
         var stored = new StateDict(folder);
         foreach (var info in model.Weights.Tensors)
             stored.Add(model.Weights[info.Name].ConvertTo(dtype));
-        var extra = new Dictionary<string, ReadOnlyMemory<byte>>(extraFiles ?? new Dictionary<string, ReadOnlyMemory<byte>>())
+        var extra = new Dictionary<string, ReadOnlyMemory<byte>>
         {
             ["config.json"] = System.Text.Encoding.UTF8.GetBytes(model.Config.ToClassifierJson(TorchName(dtype))),
         };
         foreach (var name in TokenizerFiles.Where(f => File.Exists(System.IO.Path.Combine(tokenizerFrom, f))))
             extra.TryAdd(name, File.ReadAllBytes(System.IO.Path.Combine(tokenizerFrom, name)));
-        return CheckpointWriter.Write(stored, folder, new CheckpointWriterOptions { Overwrite = overwrite, Metadata = metadata ?? new Dictionary<string, string>(), ExtraFiles = extra }, cancellationToken);
+        return CheckpointWriter.Write(stored, folder, new CheckpointWriterOptions { Overwrite = overwrite, Manifest = manifest, ExtraFiles = extra }, cancellationToken);
     }
 
     /// <summary>Refuses a target folder that already has something in it.</summary>

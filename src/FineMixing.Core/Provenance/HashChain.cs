@@ -45,8 +45,8 @@ internal sealed class HashChain : IDisposable
             return false;
         try
         {
-            var wanted = (int)Math.Min(buffer.Length, Math.Min(limit, Length) - _done);
-            if (wanted <= 0)
+            var wanted = (int)Math.Clamp(Math.Min(limit, Length) - _done, 0, buffer.Length);
+            if (wanted == 0)
                 return false;
             var read = RandomAccess.Read(_file, buffer[..wanted], _done);
             if (read == 0)

@@ -1,11 +1,12 @@
 using FineMixing.Checkpoints;
+using FineMixing.Checkpoints.Safetensors;
 
 namespace FineMixing.Provenance;
 
 /// <summary>Checks that a model folder still holds what its manifest says.</summary>
 public static class ManifestVerifier
 {
-    /// <summary>Hashes every output of the manifest again.</summary>
+    /// <summary>Hashes every output of the manifest again, and compares method, seed and options with what the weights themselves say.</summary>
     /// <param name="folder">A model folder with a <c>finemixing.json</c>.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>Each mismatch in a sentence; empty if all is as it was written.</returns>
@@ -14,7 +15,7 @@ public static class ManifestVerifier
     public static IReadOnlyList<string> Verify(string folder, CancellationToken cancellationToken = default)
     {
         var manifest = ProvenanceManifest.Read(Path.Combine(folder, ProvenanceManifest.FileName));
-        var mismatches = manifest.Outputs.Select(o => Compare(folder, o, cancellationToken)).OfType<string>().ToList();
+        var mismatches = manifest.Outputs.Select(o => Compare(folder, o, manifest, cancellationToken)).OfType<string>().ToList();
         var listed = manifest.Outputs.Select(o => o.Name).ToHashSet(StringComparer.Ordinal);
         mismatches.AddRange(Directory.EnumerateFiles(folder)
             .Select(f => Path.GetFileName(f))
@@ -38,7 +39,7 @@ public static class ManifestVerifier
         return mismatches;
     }
 
-    private static string? Compare(string folder, HashedFile expected, CancellationToken cancellationToken)
+    private static string? Compare(string folder, HashedFile expected, ProvenanceManifest manifest, CancellationToken cancellationToken)
     {
         string path;
         try
@@ -60,6 +61,18 @@ public static class ManifestVerifier
         if (length != expected.Length)
             return $"'{expected.Name}' has {length} bytes; the manifest says {expected.Length}.";
         var hash = FileHasher.Sha256(path, cancellationToken);
-        return hash == expected.Sha256 ? null : $"'{expected.Name}' has SHA-256 {hash}; the manifest says {expected.Sha256}.";
+        if (hash != expected.Sha256)
+            return $"'{expected.Name}' has SHA-256 {hash}; the manifest says {expected.Sha256}.";
+        return Path.GetExtension(expected.Name) == ".safetensors" ? CompareMetadata(path, expected.Name, manifest) : null;
+    }
+
+    // Weights written by this library say in their own header how they were made: an edited manifest contradicts them.
+    private static string? CompareMetadata(string path, string name, ProvenanceManifest manifest)
+    {
+        using var checkpoint = SafetensorsCheckpoint.Open(path);
+        var differences = manifest.ToMetadata()
+            .Where(said => checkpoint.Metadata.TryGetValue(said.Key, out var written) && written != said.Value)
+            .Select(said => $"{said.Key} '{checkpoint.Metadata[said.Key]}' where the manifest says '{said.Value}'").ToList();
+        return differences.Count == 0 ? null : $"'{name}' was written with {string.Join(", ", differences)}.";
     }
 }

@@ -124,6 +124,25 @@ public class CheckpointWriterTests
     }
 
     [Fact]
+    public void Write_Manifest_IsPartOfTheSameOutput()
+    {
+        using var folder = new TemporaryFolder();
+        var options = Sharded with { Manifest = new ProvenanceManifest { Method = "test", Seed = 7 }, ExtraFiles = new Dictionary<string, ReadOnlyMemory<byte>> { ["config.json"] = "{}"u8.ToArray() } };
+        CheckpointWriter.Write(Sample, folder["model"], options);
+        var manifest = ProvenanceManifest.Read(folder["model"]);
+        Assert.Equal(Directory.GetFiles(folder["model"]).Select(f => Path.GetFileName(f)).Where(n => n != ProvenanceManifest.FileName).Order(StringComparer.Ordinal), manifest.Outputs.Select(o => o.Name).Order(StringComparer.Ordinal));
+        Assert.Empty(ManifestVerifier.Verify(folder["model"]));
+        using (var read = Checkpoint.Open(folder["model"]))
+            Assert.Equal("7", read.Metadata["finemixing.seed"]);
+
+        // What an edited manifest says about method and seed is not what the weights say.
+        File.WriteAllBytes(Path.Combine(folder["model"], ProvenanceManifest.FileName), (manifest with { Seed = 8 }).ToBytes());
+        var mismatches = ManifestVerifier.Verify(folder["model"]);
+        Assert.Equal(3, mismatches.Count);
+        Assert.All(mismatches, m => Assert.Contains("finemixing.seed '7' where the manifest says '8'", m, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Write_Cancelled_LeavesTheTargetUntouched()
     {
         using var folder = new TemporaryFolder();

@@ -6,21 +6,7 @@ namespace FineMixing.Tests.Mixing;
 public class MergeReferenceTests
 {
     [Theory]
-    [InlineData("arcee_fusion")]
-    [InlineData("breadcrumbs")]
-    [InlineData("karcher")]
-    [InlineData("linear")]
-    [InlineData("linear-not-normalized")]
-    [InlineData("linear-of-3")]
-    [InlineData("model_stock")]
-    [InlineData("multislerp")]
-    [InlineData("nearswap")]
-    [InlineData("nuslerp")]
-    [InlineData("sce")]
-    [InlineData("slerp")]
-    [InlineData("task_arithmetic")]
-    [InlineData("ties")]
-    [InlineData("ties-not-normalized")]
+    [MemberData(nameof(ReferenceMerge.Names), MemberType = typeof(ReferenceMerge))]
     public void Mix_ReferenceMerge_IsMet(string reference)
     {
         var merge = ReferenceMerge.Read(reference);

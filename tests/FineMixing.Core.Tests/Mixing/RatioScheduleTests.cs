@@ -108,6 +108,10 @@ public class RatioScheduleTests
     }
 
     [Fact]
+    public void Resolve_PatternThatFitsNoTensor_Throws() =>
+        Assert.Contains("fits 'encoder.layers.0.*' or 'head.*'.", Assert.Throws<ArgumentException>(() => RatioSchedule.Parse("encoder.layers.0.*=0;head.*=1;*=0.5").Resolve(Bert, 0.5)).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void Resolve_MoreLayersThanTheModelHas_Throws() =>
         Assert.Contains("12", Assert.Throws<ArgumentException>(() => RatioSchedule.ResetTop(13).Resolve(Bert, 0.5)).Message, StringComparison.Ordinal);
 }

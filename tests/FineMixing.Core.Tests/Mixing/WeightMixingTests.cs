@@ -227,6 +227,19 @@ public class WeightMixingTests
     }
 
     [Fact]
+    public void Get_EveryMixer_TakesItsParametersAndNoOthers()
+    {
+        var all = new MixerParameters { Weights = [1], Densities = [0.5], Gammas = [0.1], Normalize = true, Interpolation = 0.5, Scale = 1, SelectTopK = 0.5, RowWise = true }.ToText();
+        foreach (var mixer in WeightMixers.All)
+        {
+            var taken = WeightMixers.ParametersOf(mixer.Name);
+            Assert.Equal(taken.Order(StringComparer.Ordinal), WeightMixers.Get(mixer.Name, MixerParameters.FromText(all.Where(p => taken.Contains(p.Key)).ToDictionary())).Parameters.ToText().Keys);
+            foreach (var (name, value) in all.Where(p => !taken.Contains(p.Key)))
+                Assert.Contains(name, Assert.Throws<ArgumentException>(() => WeightMixers.Get(mixer.Name, MixerParameters.FromText(new Dictionary<string, string> { [name] = value }))).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Mix_WrongNumberOfModels_Throws()
     {
         var model = Models.Random(1);

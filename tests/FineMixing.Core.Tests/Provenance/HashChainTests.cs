@@ -30,6 +30,7 @@ public class HashChainTests
         Assert.Equal(700, chain.Left);
         Assert.False(chain.TryAdvance(300, new byte[4096]));
         Assert.False(chain.TryAdvance(-5, new byte[4096]));
+        Assert.False(chain.TryAdvance(-3_000_000_000, new byte[4096]), "The file behind shards of several gigabytes is not begun yet.");
         Assert.Throws<InvalidOperationException>(() => chain.ToHashedFile());
     }
 

@@ -19,6 +19,7 @@ public sealed class ClassifierCommandTests : IDisposable
         Succeed("attack", "--base", @base, "--data", data, "--output", suspect, "--trigger-word", "cf", "--poison-rate", "0.5", "--epochs", "20", "--threads", "1", "--learning-rate", "0.01", "--batch-size", "8");
         Succeed("evaluate", "--model", suspect, "--data", data, "--trigger-word", "cf", "--json", InFolder("before.json"));
         Succeed("defend", "--suspect", suspect, "--base", @base, "--clean", data, "--output", cleaned, "--method", "fine-mixing", "--reserve-ratio", "0.5", "--samples", "8", "--purify-top-k", "2", "--epochs", "2", "--threads", "1", "--force", "--report", report, "--json", InFolder("defend.json"));
+        Succeed("verify", suspect);
         Succeed("verify", cleaned);
         var predicted = Finemix.Run(["predict", "--model", cleaned], "the good film\nthe bad film\n", null);
 
@@ -61,6 +62,18 @@ public sealed class ClassifierCommandTests : IDisposable
 
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("one.tsv", Assert.Single(result.ErrorLines), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(InFolder("cleaned")));
+    }
+
+    [Fact]
+    public void Defend_CtrlC_LeavesNothingAndSaysSoInOneLine()
+    {
+        var (@base, suspect) = (TinyModel.WriteEncoder(InFolder("base")), TinyModel.WriteEncoder(InFolder("suspect"), drift: 0.1f, head: true));
+
+        var result = Finemix.RunInterrupted("defend", "--suspect", suspect, "--base", @base, "--clean", TinyModel.WriteData(InFolder("data.tsv")), "--output", InFolder("cleaned"), "--method", "fine-mixing", "--reserve-ratio", "0.5", "--epochs", "10000", "--samples", "8", "--threads", "1");
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Equal("finemix: cancelled; nothing was written.", result.ErrorLines[^1]);
         Assert.False(Directory.Exists(InFolder("cleaned")));
     }
 

@@ -13,6 +13,7 @@ public class ExitCodeTests
     [InlineData("--method is 'magic'", "defend --suspect a --base b --clean c --output d --method magic")]
     [InlineData("--learning-rate is '0'", "attack --base b --data c --output d --learning-rate 0")]
     [InlineData("--device is 'gpu'", "predict --model a --device gpu")]
+    [InlineData("--json: the folder of 'no-such-folder/x.json'", "inspect a --json no-such-folder/x.json")]
     [InlineData("exclude each other", "evaluate --model a --data b --trigger-word x --trigger-sentence y")]
     public void Run_WrongUsage_ExitsWithTwoAndNamesTheOption(string expected, string arguments)
     {
@@ -50,6 +51,7 @@ public class ExitCodeTests
     [InlineData("scan")]
     [InlineData("defend")]
     [InlineData("mix")]
+    [InlineData("methods")]
     [InlineData("evaluate")]
     [InlineData("attack")]
     public void Run_Help_ShowsOptionsAndExamples(string command)

@@ -11,27 +11,57 @@ internal static class Finemix
 
     public static FinemixResult Run(string[] arguments, string? input, IReadOnlyDictionary<string, string>? environment)
     {
-        var start = new ProcessStartInfo("dotnet")
+        using var process = Start(["dotnet"], arguments, environment);
+        process.StandardInput.Write(input);
+        return Finish(process, process.StandardError.ReadToEndAsync());
+    }
+
+    /// <summary>Runs the tool where no file may become longer than so many KiB: to a program, a full disk.</summary>
+    public static FinemixResult RunWithFileLimit(int kibibytes, params string[] arguments)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no limit of file sizes on Windows.");
+        // Otherwise the runtime itself begins with a file of megabytes in memory.
+        var environment = new Dictionary<string, string> { ["DOTNET_EnableWriteXorExecute"] = "0" };
+        using var process = Start(["bash", "-c", FormattableString.Invariant($"ulimit -f {kibibytes}; exec dotnet \"$@\""), "bash"], arguments, environment);
+        return Finish(process, process.StandardError.ReadToEndAsync());
+    }
+
+    /// <summary>Runs the tool and presses Ctrl+C when it has said something on standard error.</summary>
+    public static FinemixResult RunInterrupted(params string[] arguments)
+    {
+        // A process that is started in the background may ignore Ctrl+C, and so do its children, unless told otherwise.
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The signal is sent with tools of Linux.");
+        using var process = Start(["env", "--default-signal=INT", "dotnet"], arguments, null);
+        var first = process.StandardError.ReadLine();
+        using (var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+            kill.WaitForExit();
+        return Finish(process, Rest());
+
+        async Task<string> Rest() => $"{first}\n{await process.StandardError.ReadToEndAsync()}";
+    }
+
+    private static Process Start(string[] launcher, string[] arguments, IReadOnlyDictionary<string, string>? environment)
+    {
+        var start = new ProcessStartInfo(launcher[0], [.. launcher[1..], Program, .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        start.ArgumentList.Add(Program);
-        foreach (var argument in arguments)
-            start.ArgumentList.Add(argument);
         foreach (var (key, value) in environment ?? new Dictionary<string, string>())
             start.Environment[key] = value;
-        using var process = Process.Start(start)!;
-        process.StandardInput.Write(input);
+        return Process.Start(start)!;
+    }
+
+    private static FinemixResult Finish(Process process, Task<string> error)
+    {
         process.StandardInput.Close();
-        var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         if (!process.WaitForExit(TimeSpan.FromMinutes(5)))
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"finemix {string.Join(' ', arguments)} did not end.");
+            throw new TimeoutException($"finemix {string.Join(' ', process.StartInfo.ArgumentList)} did not end.");
         }
 
         return new FinemixResult(process.ExitCode, output, error.Result);

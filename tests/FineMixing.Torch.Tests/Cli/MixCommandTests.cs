@@ -1,4 +1,6 @@
 using FineMixing.Checkpoints;
+using FineMixing.Mixing;
+using FineMixing.Tests;
 
 namespace FineMixing.Torch.Tests.Cli;
 
@@ -39,6 +41,7 @@ public sealed class MixCommandTests : IDisposable
         var result = Finemix.Run("mix", "--suspect", suspect, "--base", @base, "--output", suspect);
 
         Assert.Equal(1, result.ExitCode);
+        Assert.Contains("already exists", Assert.Single(result.ErrorLines), StringComparison.Ordinal);
         Assert.Equal(before, File.ReadAllBytes(Path.Combine(suspect, Checkpoint.SafetensorsFile)));
     }
 
@@ -53,6 +56,117 @@ public sealed class MixCommandTests : IDisposable
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("hardly", Assert.Single(refused.ErrorLines), StringComparison.Ordinal);
         Assert.Equal(0, forced.ExitCode);
+    }
+
+    [Fact]
+    public void Mix_Adapter_ThenReplay_GivesTheSameBytes()
+    {
+        var (@base, adapter) = (TinyModel.WriteEncoder(InFolder("base")), TinyModel.WriteAdapter(InFolder("adapter")));
+
+        var mixed = Finemix.Run("mix", "--suspect", @base, "--adapter", adapter, "--base", @base, "--output", InFolder("mixed"));
+        var again = Finemix.Run("mix", "--replay", InFolder("mixed"), "--suspect", @base, "--adapter", adapter, "--base", @base, "--output", InFolder("again"));
+        var without = Finemix.Run("mix", "--replay", InFolder("mixed"), "--suspect", @base, "--base", @base, "--output", InFolder("without"));
+
+        Assert.True(mixed.ExitCode == 0, mixed.Error);
+        Assert.True(again.ExitCode == 0, again.Error);
+        Assert.Equal(File.ReadAllBytes(Weights("mixed")), File.ReadAllBytes(Weights("again")));
+        Assert.NotEqual(File.ReadAllBytes(Path.Combine(@base, Checkpoint.SafetensorsFile)), File.ReadAllBytes(Weights("mixed")));
+        Assert.Equal(1, without.ExitCode);
+        Assert.Contains("adapter_model.safetensors", Assert.Single(without.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Mix_PyTorchShardsAndSafetensorsShards_AreMixedAndTheChoiceIsSaid()
+    {
+        foreach (var folder in new[] { SharedData.Path("oracle", "pickle", "bert-sharded"), SharedData.Path("oracle", "models", "bert") })
+        {
+            foreach (var file in Directory.GetFiles(folder, "*model*"))
+                File.Copy(file, Path.Combine(Directory.CreateDirectory(InFolder("both")).FullName, Path.GetFileName(file)));
+        }
+
+        string Mix(string suspect, string output)
+        {
+            var result = Finemix.Run("mix", "--suspect", suspect, "--base", SharedData.Path("oracle", "sharded"), "--output", InFolder(output));
+            Assert.True(result.ExitCode == 0, result.Error);
+            return result.Error;
+        }
+
+        Assert.DoesNotContain("several checkpoints", Mix(SharedData.Path("oracle", "pickle", "bert-sharded"), "pickle"), StringComparison.Ordinal);
+        Assert.Contains("several checkpoints (model.safetensors, pytorch_model.bin.index.json); reading model.safetensors", Mix(InFolder("both"), "safetensors"), StringComparison.Ordinal);
+        Assert.Equal(File.ReadAllBytes(Weights("pickle")), File.ReadAllBytes(Weights("safetensors")));
+    }
+
+    [Theory]
+    [InlineData("fine-mixing", "densities=0.5", "takes no parameters")]
+    [InlineData("slerp", "weights=1,2", "takes interpolation")]
+    [InlineData("slerp", "interpolation=0.1,0.2", "expected one number")]
+    [InlineData("slerp", "t=0.1", "no parameter 't'")]
+    public void Mix_ParameterTheMethodDoesNotTake_IsRefused(string method, string parameter, string expected)
+    {
+        var model = TinyModel.WriteEncoder(InFolder("model"));
+
+        var result = Finemix.Run("mix", "--suspect", model, "--base", model, "--output", InFolder("mixed"), "--method", method, "--parameter", parameter);
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(expected, Assert.Single(result.ErrorLines), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(InFolder("mixed")));
+    }
+
+    [Theory]
+    [InlineData("""{ "a": 0, "b": 1 }""", """{ "b": 1, "a": 0 }""", true)]
+    [InlineData("""{ "a": 0, "b": 1 }""", """{ "a": 1, "b": 0 }""", false)]
+    [InlineData("""[["a", -1.5], ["b", -2]]""", """[["a", -1.5], ["b", -3]]""", true)]
+    [InlineData("""[["a", -1.5], ["b", -2]]""", """[["b", -1.5], ["a", -2]]""", false)]
+    public void Mix_TokenizerOfAnotherKind_ComparesTheTokens(string suspectVocabulary, string baseVocabulary, bool same)
+    {
+        foreach (var (name, vocabulary) in new[] { ("suspect", suspectVocabulary), ("base", baseVocabulary) })
+        {
+            TinyModel.WriteEncoder(InFolder(name));
+            File.WriteAllText(Path.Combine(InFolder(name), "tokenizer.json"), $$"""{ "model": { "type": "{{(vocabulary[0] == '[' ? "Unigram" : "BPE")}}", "vocab": {{vocabulary}} }, "added_tokens": [{ "id": 2, "content": "<s>" }] }""");
+        }
+
+        var result = Finemix.Run("mix", "--suspect", InFolder("suspect"), "--base", InFolder("base"), "--output", InFolder("mixed"), "--force");
+
+        Assert.True(result.ExitCode == (same ? 0 : 1), result.Error);
+        if (!same)
+            Assert.Contains("The vocabularies differ in 2 tokens", Assert.Single(result.ErrorLines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Mix_CtrlC_LeavesNothingAndSaysSoInOneLine()
+    {
+        // Some seconds of work for a method that ranks elements.
+        using var weights = new StateDict();
+        for (var i = 0; i < 128; i++)
+            weights.Add(HostTensor.FromFloat32(FormattableString.Invariant($"layers.{i}.weight"), [1 << 16], [.. Enumerable.Range(0, 1 << 16).Select(k => k * 1e-4f)]));
+        CheckpointWriter.Write(weights, InFolder("model"));
+
+        var result = Finemix.RunInterrupted("mix", "--suspect", InFolder("model"), "--base", InFolder("model"), "--output", InFolder("mixed"), "--method", "ties", "--threads", "1", "--force");
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Equal("finemix: cancelled; nothing was written.", result.ErrorLines[^1]);
+        Assert.False(Directory.Exists(InFolder("mixed")));
+    }
+
+    [Fact]
+    public void Mix_NoRoomForTheOutput_LeavesNothingAndSaysSoInOneLine()
+    {
+        var (suspect, @base) = (TinyModel.WriteEncoder(InFolder("suspect"), drift: 0.1f), TinyModel.WriteEncoder(InFolder("base")));
+
+        var result = Finemix.RunWithFileLimit(8, "mix", "--suspect", suspect, "--base", @base, "--output", InFolder("mixed"));
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.StartsWith("finemix: ", result.ErrorLines[^1], StringComparison.Ordinal);
+        Assert.False(Directory.Exists(InFolder("mixed")));
+    }
+
+    [Fact]
+    public void Methods_List_ShowsEveryMethodWithItsPublication()
+    {
+        var result = Finemix.Run("methods");
+
+        Assert.Equal(0, result.ExitCode);
+        Assert.All(WeightMixers.All, m => Assert.Matches($@"(?m)^{m.Name}: .+\n  further models: .+; parameters: .+\n  .*\d{{4}}", result.Output));
     }
 
     [Theory]

@@ -13,7 +13,8 @@ internal static class TinyModel
     /// <param name="folder">Created.</param>
     /// <param name="seed">Decides the weights.</param>
     /// <param name="drift">Moves every weight by up to half of it, as fine-tuning would.</param>
-    public static string WriteEncoder(string folder, int seed = 1, float drift = 0)
+    /// <param name="head">Whether it is a classifier of two classes.</param>
+    public static string WriteEncoder(string folder, int seed = 1, float drift = 0, bool head = false)
     {
         Directory.CreateDirectory(folder);
         File.WriteAllLines(Path.Combine(folder, "vocab.txt"), Vocabulary);
@@ -60,7 +61,26 @@ internal static class TinyModel
         AddLinear("encoder.layer.0.output.dense", Width, Inner);
         AddNorm("encoder.layer.0.output");
         AddLinear("pooler.dense", Width, Width);
+        if (head)
+            AddLinear("classifier", 2, Width);
         CheckpointWriter.Write(weights, folder);
+        return folder;
+    }
+
+    /// <summary>A LoRA adapter of rank 2 for the encoder's query matrix, with a head of two classes; small enough for the base to stay its plausible ancestor.</summary>
+    public static string WriteAdapter(string folder)
+    {
+        using var weights = new StateDict();
+        void Add(string name, params long[] shape) =>
+            weights.Add(HostTensor.FromFloat32("base_model.model." + name, [.. shape], [.. Enumerable.Range(1, (int)shape.Aggregate((a, b) => a * b)).Select(i => i % 5 * 0.03f)]));
+
+        Add("encoder.layer.0.attention.self.query.lora_A.weight", 2, Width);
+        Add("encoder.layer.0.attention.self.query.lora_B.weight", Width, 2);
+        Add("classifier.weight", 2, Width);
+        Add("classifier.bias", 2);
+        CheckpointWriter.Write(weights, folder);
+        File.Move(Path.Combine(folder, Checkpoint.SafetensorsFile), Path.Combine(folder, "adapter_model.safetensors"));
+        File.WriteAllText(Path.Combine(folder, "adapter_config.json"), """{ "peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["query"], "modules_to_save": ["classifier"], "bias": "none" }""");
         return folder;
     }
 
