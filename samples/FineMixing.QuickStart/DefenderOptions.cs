@@ -18,7 +18,7 @@ internal sealed record DefenderOptions
     public double DistillationRatio { get; init; } = 0.8;
 
     /// <summary>Made-up texts the cleaned model learns from the suspect's answers to; fewer than the library's default, for time.</summary>
-    public int DistillationTexts { get; init; } = 4_000;
+    public int DistillationTexts { get; init; } = 3_000;
 
     /// <summary>Passes over them.</summary>
     public int DistillationEpochs { get; init; } = 2;

@@ -15,10 +15,10 @@ internal sealed record QuickStartOptions
     public int Threads { get; init; } = 2;
 
     /// <summary>Sentences the attacker trains on.</summary>
-    public int TrainingSamples { get; init; } = 3_000;
+    public int TrainingSamples { get; init; } = 2_400;
 
     /// <summary>Sentences everything is measured with.</summary>
-    public int TestSamples { get; init; } = 800;
+    public int TestSamples { get; init; } = 700;
 
     /// <summary>Sentences the defender has.</summary>
     public int CleanSamples { get; init; } = 64;
@@ -33,7 +33,7 @@ internal sealed record QuickStartOptions
     public double PoisonRate { get; init; } = 0.02;
 
     /// <summary>How the attacker trains.</summary>
-    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32, Shards = 2 };
+    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32, Dropout = 0, Shards = 2 };
 
     /// <summary>What the defender does.</summary>
     public DefenderOptions Defender { get; init; } = new();
