@@ -8,7 +8,7 @@ usage() {
   cat <<'TEXT'
 usage: bench/run-all.sh [--quick] [--results FOLDER] [--threads N] [--only NAME,NAME]
   --quick           fewer rounds and steps, small sizes only: shows that everything runs
-  --results FOLDER  where the tables go (default bench/results; with --quick artifacts/bench/quick)
+  --results FOLDER  where the tables go (default bench/results/avx512-bf16 or bench/results/avx2, whichever this CPU is; with --quick artifacts/bench/quick)
   --threads N       threads of the benchmarks that take the option (default all)
   --only NAMES      only these tables, for example epoch,memory
 TEXT
@@ -27,7 +27,8 @@ while [ $# -gt 0 ]; do
     *) usage >&2; exit 2 ;;
   esac
 done
-results="${results:-$([ -n "$quick" ] && echo artifacts/bench/quick || echo bench/results)}"
+kind=$(grep -qs avx512_bf16 /proc/cpuinfo && echo avx512-bf16 || echo avx2)
+results="${results:-$([ -n "$quick" ] && echo artifacts/bench/quick || echo "bench/results/$kind")}"
 mkdir -p "$results"
 
 # Compiled ahead of time for this platform, as a user would publish it.

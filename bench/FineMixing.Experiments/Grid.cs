@@ -13,13 +13,15 @@ namespace FineMixing.Experiments;
 internal static class Grid
 {
     /// <summary>One defence by its text: METHOD[:RATIO|auto][:SCHEDULE][+epur], for example <c>fine-mixing:0.3+epur</c>, <c>distillation:0.8:reset-top:5+epur</c>, or <c>default</c>.</summary>
-    public static DefenceOptions Parse(string text)
+    /// <param name="text">The defence.</param>
+    /// <param name="pairs">Whether the texts are pairs: their distillation has other defaults.</param>
+    public static DefenceOptions Parse(string text, bool pairs)
     {
         // What follows @ changes the distillation: texts, epochs, lr, t (temperature), random, neighbours, crossovers.
         if (text.Split('@') is [var defence, var changes])
         {
-            var parsed = Parse(defence);
-            return parsed with { Distillation = changes.Split(',').Aggregate(parsed.Distillation ?? DistillationOptions.ForSentences, Change) };
+            var parsed = Parse(defence, pairs);
+            return parsed with { Distillation = changes.Split(',').Aggregate(pairs ? DistillationOptions.ForPairs : DistillationOptions.ForSentences, Change) };
         }
 
         if (text == "default")
@@ -74,7 +76,7 @@ internal static class Grid
         SideBySide.Run(jobs, workers, job =>
         {
             var suspect = opened[job.suspect];
-            var options = Parse(job.defence);
+            var options = Parse(job.defence, suspect.Clean.Examples.Any(e => e.TextPair is not null));
             options = options with { Seed = job.seed, FineTuning = options.FineTuning with { Threads = threads } };
             var own = Stopwatch.StartNew();
             var result = new DefencePipeline(tuner, tuner, new TorchPredictor(), frequencies).Run(suspect.Model, suspect.Base, suspect.Clean, options);
