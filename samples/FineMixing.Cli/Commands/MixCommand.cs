@@ -11,6 +11,8 @@ namespace FineMixing.Cli.Commands;
 /// <summary><c>finemix mix</c>: mixes weights from files to files, without fine-tuning.</summary>
 internal static class MixCommand
 {
+    private const string RandomMaskMethod = "fine-mixing";
+
     public static Command Create()
     {
         var defaults = new MixingOptions();
@@ -51,6 +53,13 @@ internal static class MixCommand
             {
                 if (parameter.IndexOf('=', StringComparison.Ordinal) <= 0)
                     result.AddError($"--parameter is '{parameter}', expected NAME=VALUE.");
+            }
+
+            var chosen = result.GetValue(method) ?? "";
+            foreach (var option in (Option[])[exact, granularity])
+            {
+                if (chosen.Replace('_', '-') != RandomMaskMethod && result.GetResult(option) is { Implicit: false })
+                    result.AddError($"{option.Name} cannot be given with --method {chosen}: only {RandomMaskMethod} draws a random mask.");
             }
 
             if (result.GetValue(replay) is null)
