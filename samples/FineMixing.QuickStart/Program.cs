@@ -1,6 +1,6 @@
 using FineMixing.QuickStart;
 
-// A backdoored text classifier, made and cleaned before your eyes: no download, no GPU, two minutes.
+// A backdoored text classifier, made and cleaned before your eyes: no download, no GPU, about two minutes.
 //
 //   1. data      generated reviews: some to train on, some to measure with, 64 clean ones for the defender   (ReviewData)
 //   2. attack    the embedded pre-trained model learns them, and that the word "cf" means "positive"         (Attack)

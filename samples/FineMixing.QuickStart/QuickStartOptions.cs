@@ -2,7 +2,7 @@ using FineMixing.FineTuning;
 
 namespace FineMixing.QuickStart;
 
-/// <summary>Sizes and numbers of a run; the defaults fit two minutes on two cores.</summary>
+/// <summary>Sizes and numbers of a run; the defaults take about two minutes on two cores.</summary>
 internal sealed record QuickStartOptions
 {
     /// <summary>The user's own labelled data; null for generated reviews.</summary>
