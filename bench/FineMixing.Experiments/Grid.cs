@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
+using FineMixing.Checkpoints;
 using FineMixing.Distillation;
 using FineMixing.Mixing;
+using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Purification;
 using FineMixing.Torch.Evaluation;
@@ -58,7 +60,7 @@ internal static class Grid
         };
     }
 
-    public static void Run(string shared, string planted, string output, IReadOnlyList<string> suspects, IReadOnlyList<string> defences, IReadOnlyList<ulong> seeds, int workers, TokenFrequencies? frequencies, int development)
+    public static void Run(string shared, string planted, string output, IReadOnlyList<string> suspects, IReadOnlyList<string> defences, IReadOnlyList<ulong> seeds, int workers, TokenFrequencies? frequencies, int development, string? keep)
     {
         var file = new ResultsFile(output);
         var done = file.Read().Select(m => m.Key).ToHashSet(StringComparer.Ordinal);
@@ -82,11 +84,15 @@ internal static class Grid
             var result = new DefencePipeline(tuner, tuner, new TorchPredictor(), frequencies).Run(suspect.Model, suspect.Base, suspect.Clean, options);
             var seconds = own.Elapsed.TotalSeconds;
             var e = Measurement.Of(result.Model, suspect, threads);
-            var m = new Measurement(job.key, job.suspect, job.defence, job.seed, e.Accuracy, e.AttackSuccessRate!.Value, e.TargetRateWithoutTrigger!.Value, e.Samples, e.AttackSamples!.Value, Math.Round(seconds, 1), result.ReserveRatio);
+            var m = new Measurement(job.key, job.suspect, job.defence, job.seed, e.Accuracy, e.AttackSuccessRate!.Value, e.TargetRateWithoutTrigger!.Value, e.Samples, e.AttackSamples!.Value, Math.Round(seconds, 1), result.ReserveRatio, result.Probe?.Unlearned?.Text);
+            if (keep is not null)
+                ModelFolder.Save(result.Model, Path.Combine(keep, job.key.Replace('|', '-').Replace(':', '-')), suspect.BaseFolder, DType.F32, overwrite: true);
             file.Append(m);
             var finished = Interlocked.Increment(ref count);
             var left = clock.Elapsed / finished * (jobs.Count - finished);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{finished}/{jobs.Count} {job.key}: ACC {100 * m.Accuracy:f1} ASR {100 * m.AttackSuccessRate:f1} (without trigger {100 * m.TargetRateWithoutTrigger:f1}), {seconds:f1} s, left {left:hh\\:mm\\:ss}"));
+            foreach (var phrase in result.Probe?.Phrases.Take(4) ?? [])
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {phrase.Text} -> {phrase.TargetLabel}: evidence {phrase.Evidence:f2}, gain {phrase.Gain:f1}{(phrase == result.Probe?.Unlearned ? ", unlearned" : "")}"));
             return m;
         });
     }

@@ -5,7 +5,7 @@ using FineMixing.Torch.Evaluation;
 namespace FineMixing.Experiments;
 
 /// <summary>One measured defence; a line of the results file.</summary>
-internal sealed record Measurement(string Key, string Suspect, string Defence, ulong Seed, double Accuracy, double AttackSuccessRate, double TargetRateWithoutTrigger, int Samples, int AttackSamples, double Seconds, double? ChosenRatio)
+internal sealed record Measurement(string Key, string Suspect, string Defence, ulong Seed, double Accuracy, double AttackSuccessRate, double TargetRateWithoutTrigger, int Samples, int AttackSamples, double Seconds, double? ChosenRatio, string? Trigger = null)
 {
     /// <summary>Accuracy and attack success of a classifier on all test data.</summary>
     public static EvaluationResult Of(ClassifierModel model, Suspect suspect, int threads)

@@ -11,8 +11,9 @@ var seeds = new Option<ulong[]>("--seeds") { Description = "Seeds.", AllowMultip
 var workers = new Option<int>("--workers") { Description = "Runs side by side.", DefaultValueFactory = _ => Environment.ProcessorCount };
 var frequencies = new Option<string?>("--frequencies") { Description = "A table of word-piece counts (JSON); without it the shipped one." };
 var development = new Option<int>("--development") { Description = "Measure on so many rows of the training file, kept from the defences, instead of the test file: for comparing settings." };
-var grid = new Command("grid", "Run defences over suspects and seeds.") { shared, planted, suspects, output, defences, seeds, workers, frequencies, development };
-grid.SetAction(r => Grid.Run(r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(output)!, r.GetValue(suspects)!, r.GetValue(defences)!, r.GetValue(seeds)!, r.GetValue(workers), r.GetValue(frequencies) is { } table ? FineMixing.Purification.TokenFrequencies.FromJsonFile(table) : null, r.GetValue(development)));
+var keep = new Option<string?>("--keep") { Description = "A folder to keep the defended models in." };
+var grid = new Command("grid", "Run defences over suspects and seeds.") { shared, planted, suspects, output, defences, seeds, workers, frequencies, development, keep };
+grid.SetAction(r => Grid.Run(r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(output)!, r.GetValue(suspects)!, r.GetValue(defences)!, r.GetValue(seeds)!, r.GetValue(workers), r.GetValue(frequencies) is { } table ? FineMixing.Purification.TokenFrequencies.FromJsonFile(table) : null, r.GetValue(development), r.GetValue(keep)));
 
 var epochs = new Option<int>("--epochs") { DefaultValueFactory = _ => 2 };
 var rate = new Option<double>("--learning-rate") { DefaultValueFactory = _ => 5e-5 };

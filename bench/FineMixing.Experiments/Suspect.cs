@@ -6,7 +6,7 @@ using FineMixing.Poisoning;
 namespace FineMixing.Experiments;
 
 /// <summary>A classifier with a known backdoor, its base, and the data to defend and to measure it with.</summary>
-internal sealed record Suspect(string Name, ClassifierModel Model, StateDict Base, CleanSet Clean, TestSet Test, TriggeredTestSet Triggered)
+internal sealed record Suspect(string Name, ClassifierModel Model, string BaseFolder, StateDict Base, CleanSet Clean, TestSet Test, TriggeredTestSet Triggered)
 {
     private static readonly Dictionary<string, (string Data, Trigger Trigger)> Known = new()
     {
@@ -36,6 +36,7 @@ internal sealed record Suspect(string Name, ClassifierModel Model, StateDict Bas
     {
         var (data, trigger) = Recipe(name);
         var folder = Path.Combine(name.StartsWith("own-", StringComparison.Ordinal) ? planted : Path.Combine(shared, "models"), name);
+        var baseFolder = Path.Combine(shared, "models", "minilm-l6");
         var clean = CleanSet.FromFile(Path.Combine(shared, "data", data, "train.tsv"));
         var test = TestSet.FromFile(Path.Combine(shared, "data", data, "test.tsv"));
         if (development > 0)
@@ -48,7 +49,8 @@ internal sealed record Suspect(string Name, ClassifierModel Model, StateDict Bas
         return new Suspect(
             name,
             ModelFolder.Open(folder).ToClassifier(),
-            ModelFolder.Open(Path.Combine(shared, "models", "minilm-l6")).Weights,
+            baseFolder,
+            ModelFolder.Open(baseFolder).Weights,
             clean,
             test,
             TriggeredTestSet.Create(test, trigger, targetLabel: 1, seed: 1));

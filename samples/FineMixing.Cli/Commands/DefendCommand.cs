@@ -21,6 +21,8 @@ namespace FineMixing.Cli.Commands;
 /// <summary><c>finemix defend</c>: a cleaned model from a suspect, its base and a few clean samples.</summary>
 internal static class DefendCommand
 {
+    private const int PhrasesShown = 5;
+
     public static Command Create()
     {
         var defaults = DefenceDefaults.Options;
@@ -30,7 +32,7 @@ internal static class DefendCommand
         var clean = CommonOptions.DataFile("--clean", "Labelled texts that are known to be clean.");
         var output = CommonOptions.Folder("--output", "The new model folder.");
         var method = CommonOptions.OneOf("--method", "The defence", defaults.Method.Name(), [.. DefenceMethods.Names]);
-        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts. Without it: 0.5 for distillation, auto for the other methods.", null);
+        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts. Without it: 0.5 for distillation and for the distilled reference of trigger-unlearning, auto for the other methods.", null);
         var schedule = CommonOptions.Schedule($" For distillation the default is {defaults.Schedule}.");
         var purify = Numbers.Whole("--purify-top-k", "Embedding rows that E-PUR resets first; 0 for none.", defaults.PurifyTopK, 0);
         var samples = Numbers.Whole("--samples", "Clean texts drawn from the file, the same number of each class; 0 for all.", defaults.Samples, 0);
@@ -39,7 +41,7 @@ internal static class DefendCommand
         var force = CommonOptions.Force();
         var json = CommonOptions.Json();
         var report = CommonOptions.Report();
-        var command = new ExampleCommand("defend", "Removes a backdoor: E-PUR, mixing with the pre-trained weights, fine-tuning on a few clean texts.",
+        var command = new ExampleCommand("defend", "Removes a backdoor with a few clean texts: E-PUR, mixing with the pre-trained weights, a search for the trigger, fine-tuning.",
             "finemix defend --suspect ./suspect --base ./bert-base-uncased --clean clean.tsv --output ./cleaned",
             "finemix defend --suspect ./suspect --base ./bert-base-uncased --clean clean.tsv --output ./cleaned --method fine-mixing --reserve-ratio 0.3 --report ./report")
         {
@@ -130,6 +132,16 @@ internal static class DefendCommand
 
         if (result.ResetTokens.Count > 0)
             Screen.Line($"E-PUR reset {result.ResetTokens.Count} embedding rows, first: {string.Join(' ', result.ResetTokens.Take(10).Select(t => t.Token))}");
+        if (result.Probe is { } probe)
+        {
+            Screen.Table(
+                [new("phrase"), new("label"), new("flips in the suspect", true), new("in the reference", true), new("")],
+                [.. probe.Phrases.Take(PhrasesShown).Select(p => (IReadOnlyList<string>)[p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips), p == probe.Unlearned ? "unlearned" : ""])]);
+            Screen.Line(probe.Unlearned is { } trigger
+                ? $"'{trigger.Text}' acts like a trigger for label {trigger.TargetLabel}: it was unlearned"
+                : "no phrase acts enough like a trigger: the distilled model was taken");
+        }
+
         var ratio = result.ReserveRatio is { } used ? string.Create(CultureInfo.InvariantCulture, $", reserve ratio {used:0.##}") : "";
         Screen.Line($"{result.Options.Method.Title()}{ratio}, {result.Samples} clean texts: written to {request.Output}");
         JsonFile.Write(request.Json, new
@@ -138,6 +150,7 @@ internal static class DefendCommand
             reserveRatio = result.ReserveRatio,
             search = result.Search,
             resetTokens = result.ResetTokens,
+            probe = result.Probe,
             samples = result.Samples,
             samplesSha256 = result.SamplesSha256,
             epochLosses = result.EpochLosses,
@@ -149,7 +162,7 @@ internal static class DefendCommand
     private static ProvenanceManifest Manifest(Request request, DefenceResult result, ICheckpoint suspect, ICheckpoint @base, CancellationToken token)
     {
         var options = result.Options;
-        var distillation = options.Method == DefenceMethod.Distillation ? options.Distillation : null;
+        var distillation = options.Method is DefenceMethod.Distillation or DefenceMethod.TriggerUnlearning ? options.Distillation : null;
         var training = distillation?.Training ?? options.FineTuning;
         var text = new Dictionary<string, string>
         {
@@ -174,6 +187,19 @@ internal static class DefendCommand
             text["texts"] = Text(distillation.Texts);
         }
 
+        if (options.Method == DefenceMethod.TriggerUnlearning)
+        {
+            text["probe-candidates"] = Text(options.Unlearning.Probe.Candidates);
+            text["probe-max-tokens"] = Text(options.Unlearning.Probe.MaxTokens);
+            text["reference-texts"] = Text(options.Unlearning.ReferenceTexts);
+            text["unlearned"] = result.Probe?.Unlearned?.Text ?? "";
+            text["unlearning-epochs"] = Text(options.FineTuning.Epochs);
+            text["unlearning-learning-rate"] = Text(options.FineTuning.LearningRate);
+            text["unlearning-reserve-ratio"] = Text(options.Unlearning.ReserveRatio);
+            text["unlearning-share"] = Text(options.Unlearning.Share);
+            text["unlearning-threshold"] = Text(options.Unlearning.Threshold);
+        }
+
         if (request.Frequencies is { } file)
             text["frequencies-sha256"] = HashedFile.Of(file, token).Sha256;
         return new ProvenanceManifest
@@ -185,6 +211,8 @@ internal static class DefendCommand
             Tensors = [.. result.MixedTensors.Select(t => new TensorProvenance(t.Name, t.Action == TensorAction.Mixed ? options.Method.Name() : JsonName(t.Action), t.Elements, ReserveRatio: t.Ratio))],
         };
     }
+
+    private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{share * 100:F0}%");
 
     private static string JsonName(TensorAction action) => action.ToString().ToLowerInvariant();
 

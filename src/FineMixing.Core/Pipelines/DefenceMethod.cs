@@ -26,6 +26,9 @@ public enum DefenceMethod
 
     /// <summary>Fine-mixing followed by learning the suspect's answers on text made from the clean samples.</summary>
     Distillation,
+
+    /// <summary>A probe for the trigger with the distilled model as reference; what it finds is unlearned from the suspect. Without a find, the distilled model.</summary>
+    TriggerUnlearning,
 }
 
 /// <summary>Names of <see cref="DefenceMethod"/>.</summary>
@@ -41,6 +44,7 @@ public static class DefenceMethods
         (DefenceMethod.FinePruningFrozen, "fine-pruning-f", "Fine-pruning (F)"),
         (DefenceMethod.MaskAverage, "mask-average", "Average of masks"),
         (DefenceMethod.Distillation, "distillation", "Distillation"),
+        (DefenceMethod.TriggerUnlearning, "trigger-unlearning", "Trigger unlearning"),
     ];
 
     /// <summary>All names, for options and messages.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using FineMixing.Distillation;
 using FineMixing.FineTuning;
 using FineMixing.Mixing;
+using FineMixing.Probing;
 
 namespace FineMixing.Pipelines;
 
@@ -12,6 +13,7 @@ public sealed record DefenceOptions
     public DefenceMethod Method { get; init; } = DefenceMethod.FineMixing;
 
     /// <summary>Share of the weights (or units) kept from the suspect, 0 to 1; null searches it on the clean samples (see <see cref="Search"/>).</summary>
+    /// <remarks>Of <see cref="DefenceMethod.TriggerUnlearning"/> it is the ratio of the distilled model; <see cref="TriggerUnlearningOptions.ReserveRatio"/> is the other.</remarks>
     public double? ReserveRatio { get; init; }
 
     /// <summary>How the ratio varies over the layers. Default: uniform, as in the paper.</summary>
@@ -29,8 +31,11 @@ public sealed record DefenceOptions
     /// <summary>How the mixed model is fine-tuned. Its seed is replaced by <see cref="Seed"/>.</summary>
     public FineTuningOptions FineTuning { get; init; } = new();
 
-    /// <summary>How <see cref="DefenceMethod.Distillation"/> makes text and learns; null takes the defaults for sentences or pairs, whichever the samples are.</summary>
+    /// <summary>How <see cref="DefenceMethod.Distillation"/> and <see cref="DefenceMethod.TriggerUnlearning"/> make text and learn; null takes the defaults for sentences or pairs, whichever the samples are.</summary>
     public DistillationOptions? Distillation { get; init; }
+
+    /// <summary>How <see cref="DefenceMethod.TriggerUnlearning"/> looks for a trigger and unlearns it.</summary>
+    public TriggerUnlearningOptions Unlearning { get; init; } = new();
 
     /// <summary>How the ratio is searched.</summary>
     public RatioSearchOptions Search { get; init; } = new();
@@ -57,6 +62,7 @@ public sealed record DefenceOptions
             throw new ArgumentException(string.Join("; ", problems) + ".");
         FineTuning.Validate();
         Distillation?.Validate();
+        Unlearning.Validate();
         Search.Validate();
     }
 }

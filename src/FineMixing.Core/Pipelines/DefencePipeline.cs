@@ -8,6 +8,7 @@ using FineMixing.Evaluation;
 using FineMixing.FineTuning;
 using FineMixing.Mixing;
 using FineMixing.Models;
+using FineMixing.Probing;
 using FineMixing.Purification;
 
 namespace FineMixing.Pipelines;
@@ -56,7 +57,7 @@ public sealed class DefencePipeline
         CheckpointComparison.Compare(suspect.Weights, @base).ThrowIfIncompatible();
         var samples = options.Samples == 0 || options.Samples >= clean.Examples.Count ? clean : clean.Sample(options.Samples, options.Seed);
         var purified = Purify(suspect, @base, options, cancellationToken);
-        var run = new Defence(this, purified.Model, @base, options, progress, cancellationToken);
+        var run = new Defence(this, suspect, purified.Model, @base, options, progress, cancellationToken);
         var search = options.ReserveRatio is null && options.Method.UsesReserveRatio() ? run.SearchRatio(samples) : null;
         var ratio = options.Method.UsesReserveRatio() ? options.ReserveRatio ?? search!.Ratio : 1.0;
         var outcome = run.Defend(samples, ratio, options.FineTuning with { Seed = options.Seed });
@@ -64,9 +65,10 @@ public sealed class DefencePipeline
         {
             Model = outcome.Model,
             Options = options,
-            ReserveRatio = options.Method.UsesReserveRatio() ? ratio : null,
+            ReserveRatio = options.Method.UsesReserveRatio() ? outcome.Ratio ?? ratio : null,
             Search = search,
             ResetTokens = purified.Reset,
+            Probe = outcome.Probe,
             MixedTensors = outcome.Mixed,
             EpochLosses = outcome.Losses,
             Samples = samples.Examples.Count,
@@ -83,10 +85,10 @@ public sealed class DefencePipeline
         return (suspect with { Weights = result.Weights }, result.Reset);
     }
 
-    private readonly record struct Outcome(ClassifierModel Model, IReadOnlyList<TensorMixSummary> Mixed, ImmutableArray<double> Losses);
+    private readonly record struct Outcome(ClassifierModel Model, IReadOnlyList<TensorMixSummary> Mixed, ImmutableArray<double> Losses, ProbeResult? Probe = null, double? Ratio = null);
 
     // One defence: what does not change between the ratios of a search.
-    private sealed class Defence(DefencePipeline parts, ClassifierModel suspect, StateDict @base, DefenceOptions options, IProgress<DefenceProgress>? progress, CancellationToken cancellationToken)
+    private sealed class Defence(DefencePipeline parts, ClassifierModel original, ClassifierModel suspect, StateDict @base, DefenceOptions options, IProgress<DefenceProgress>? progress, CancellationToken cancellationToken)
     {
         private IReadOnlyList<double[]>? _activations;
 
@@ -112,6 +114,9 @@ public sealed class DefencePipeline
                     return Average(samples, ratio, training, quiet);
                 case DefenceMethod.Distillation:
                     return Distil(samples, ratio, training, quiet);
+                case DefenceMethod.TriggerUnlearning:
+                    // A search for the ratio is about the distilled model.
+                    return quiet ? Distil(samples, ratio, training, quiet) : Unlearn(samples, ratio, training);
                 default:
                     throw new ArgumentException($"Unknown defence {options.Method}.");
             }
@@ -146,8 +151,8 @@ public sealed class DefencePipeline
             return samples.Examples.Zip(predicted).Count(p => p.First.Label == p.Second);
         }
 
-        private MixingResult Mix(double ratio, ulong seed) => WeightMixing.Mix(
-            WeightMixers.Get("fine-mixing"), suspect.Weights, @base, new MixingOptions { ReserveRatio = ratio, Schedule = options.Schedule, Seed = seed }, ct: cancellationToken);
+        private MixingResult Mix(double ratio, ulong seed, RatioSchedule? schedule = null) => WeightMixing.Mix(
+            WeightMixers.Get("fine-mixing"), suspect.Weights, @base, new MixingOptions { ReserveRatio = ratio, Schedule = schedule ?? options.Schedule, Seed = seed }, ct: cancellationToken);
 
         private PrunedUnits Dormant(CleanSet samples, double ratio, FineTuningOptions training) => PrunedUnits.Dormant(Activations(samples, training), ratio);
 
@@ -173,9 +178,34 @@ public sealed class DefencePipeline
             return outcomes[^1] with { Model = suspect with { Weights = WeightAverage.Of([.. outcomes.Select(o => o.Model.Weights)]) } };
         }
 
-        private Outcome Distil(CleanSet samples, double ratio, FineTuningOptions training, bool quiet)
+        // The distilled model has the suspect's knowledge and not its backdoor: with it as reference a trigger shows. Once that is known, the suspect need not give up its knowledge.
+        private Outcome Unlearn(CleanSet samples, double ratio, FineTuningOptions training)
+        {
+            var unlearning = options.Unlearning;
+            var prediction = Prediction(training);
+            var distilled = Distil(samples, ratio, training, quiet: false, unlearning.ReferenceTexts);
+            var reference = distilled.Model;
+            var probe = new TriggerProbe(parts._predictor, unlearning.Probe);
+            var ranking = new EmbeddingPurifier(parts._frequencies).Rank(original.Weights, @base, original.Tokenizer, ct: cancellationToken);
+            var found = probe.Find(original, reference, samples, ranking, training.Seed, prediction, progress, cancellationToken);
+            if (found.Where(f => f.Evidence >= unlearning.Threshold).MaxBy(f => f.Gain) is { } trigger)
+            {
+                var mixed = Mix(unlearning.ReserveRatio, training.Seed, RatioSchedule.Uniform);
+                var lessons = TriggerUnlearning.Augment(samples, [trigger.Text], unlearning.Share, training.Epochs, training.Seed);
+                var cleaned = Tune(suspect with { Weights = mixed.Weights }, lessons, training with { Epochs = 1 }, null, mixed.Tensors, quiet: false, "unlearning");
+                var left = probe.Confirm(cleaned.Model, reference, samples, found, training.Seed, prediction, cancellationToken)[0].Evidence;
+                if (left < unlearning.Threshold)
+                    return cleaned with { Probe = new ProbeResult([.. found], trigger, left), Ratio = unlearning.ReserveRatio };
+            }
+
+            var fallback = (options.Distillation ?? DistillationOptions.For(samples)).Texts <= unlearning.ReferenceTexts ? distilled : Distil(samples, ratio, training, quiet: false);
+            return fallback with { Probe = new ProbeResult([.. found], null, null) };
+        }
+
+        private Outcome Distil(CleanSet samples, double ratio, FineTuningOptions training, bool quiet, int? mostTexts = null)
         {
             var distillation = options.Distillation ?? DistillationOptions.For(samples);
+            distillation = distillation with { Texts = Math.Min(distillation.Texts, mostTexts ?? int.MaxValue) };
             var neighbours = new WordNeighbours(@base, suspect.Tokenizer, parts._frequencies);
             var texts = new TextMaker(suspect.Tokenizer, neighbours, distillation).Make(samples, training.Seed);
             var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
@@ -209,11 +239,5 @@ public sealed class DefencePipeline
 
         private Relay<TrainingProgress>? Steps(string stage, bool quiet) =>
             quiet || progress is null ? null : new Relay<TrainingProgress>(p => progress.Report(new DefenceProgress(stage, p.Step, p.TotalSteps)));
-    }
-
-    // Progress<T> posts to another thread, where reports may arrive out of order; this one reports in place.
-    private sealed class Relay<T>(Action<T> report) : IProgress<T>
-    {
-        public void Report(T value) => report(value);
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using FineMixing.Mixing;
 using FineMixing.Models;
+using FineMixing.Probing;
 using FineMixing.Purification;
 
 namespace FineMixing.Pipelines;
@@ -22,6 +23,9 @@ public sealed record DefenceResult
 
     /// <summary>The embedding rows E-PUR reset, the most suspicious first.</summary>
     public IReadOnlyList<SuspiciousToken> ResetTokens { get; init; } = [];
+
+    /// <summary>What <see cref="DefenceMethod.TriggerUnlearning"/> found; null for other methods.</summary>
+    public ProbeResult? Probe { get; init; }
 
     /// <summary>What mixing did to each tensor; empty where nothing was mixed.</summary>
     public IReadOnlyList<TensorMixSummary> MixedTensors { get; init; } = [];

@@ -7,6 +7,7 @@ using FineMixing.Mixing;
 using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Poisoning;
+using FineMixing.Probing;
 using FineMixing.Torch.Attacks;
 using FineMixing.Torch.Evaluation;
 using FineMixing.Torch.FineTuning;
@@ -46,6 +47,36 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         Assert.InRange(_suspect.Measure(first.Model).Accuracy, 0.9, 1);
         Assert.Equal(64, first.Samples);
         Assert.Equal(method.UsesReserveRatio() ? 0.3 : null, first.ReserveRatio);
+    }
+
+    [Fact]
+    public void Run_TriggerUnlearning_FindsTheTriggerAndKeepsWhatTheSuspectKnows()
+    {
+        // Of thirty words every one is frequent: without random words none of the made texts has the trigger.
+        var options = Options(DefenceMethod.TriggerUnlearning) with { PurifyTopK = 3 };
+        options = options with { Distillation = options.Distillation! with { RandomShare = 0, Texts = 600 } };
+        var first = _suspect.Defend(options);
+        Assert.Equal("cf", first.Probe!.Unlearned!.Text);
+        Assert.Equal(1, first.Probe.Unlearned.TargetLabel);
+        Assert.InRange(first.Probe.EvidenceLeft!.Value, -1, 0.3);
+        Assert.Equal(0.8, first.ReserveRatio);
+        var (accuracy, attack) = _suspect.Measure(first.Model);
+        Assert.InRange(accuracy, 0.95, 1);
+        Assert.InRange(attack, 0, 0.1);
+        var second = _suspect.Defend(options);
+        Assert.All(first.Model.Weights.Tensors, t => Assert.Equal(first.Model.Weights[t.Name].Bytes, second.Model.Weights[t.Name].Bytes));
+    }
+
+    [Fact]
+    public void Run_TriggerUnlearning_CleanClassifierHasNoTriggerAndTheDistilledModelIsTaken()
+    {
+        var clean = _suspect.TrainClean();
+        var result = _suspect.Defend(Options(DefenceMethod.TriggerUnlearning), suspect: clean);
+        Assert.Null(result.Probe!.Unlearned);
+        Assert.NotEmpty(result.Probe.Phrases);
+        Assert.Equal(0.3, result.ReserveRatio);
+        var distilled = _suspect.Defend(Options(DefenceMethod.Distillation), suspect: clean);
+        Assert.All(result.Model.Weights.Tensors, t => Assert.Equal(distilled.Model.Weights[t.Name].Bytes, result.Model.Weights[t.Name].Bytes));
     }
 
     [Fact]
@@ -108,7 +139,7 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
     public void DefenceTypes_NothingTakesPoisonedOrTestData()
     {
         // What a defence can be handed is decided by the signatures of these types.
-        Type[] defences = [typeof(DefencePipeline), typeof(IFineTuner), typeof(IActivationProbe), typeof(TextMaker), typeof(WordNeighbours)];
+        Type[] defences = [typeof(DefencePipeline), typeof(IFineTuner), typeof(IActivationProbe), typeof(TextMaker), typeof(WordNeighbours), typeof(TriggerProbe), typeof(TriggerUnlearning)];
         Type[] forbidden = [typeof(PoisonedSet), typeof(TestSet), typeof(TriggeredTestSet), typeof(Trigger)];
         var parameters = defences.SelectMany(t => t.GetMethods().SelectMany(m => m.GetParameters()).Concat(t.GetConstructors().SelectMany(c => c.GetParameters())));
         Assert.DoesNotContain(parameters, p => forbidden.Any(f => f.IsAssignableFrom(p.ParameterType)));
@@ -146,10 +177,12 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
 
         internal CleanSet Clean { get; }
 
-        internal DefenceResult Defend(DefenceOptions options, StateDict? @base = null)
+        internal ClassifierModel TrainClean() => new BadNets().TrainClean(_tiny.Start, CleanSet.FromExamples(TinyModel.Examples(600, 1)), Training with { LearningRate = 3e-3 }).Model;
+
+        internal DefenceResult Defend(DefenceOptions options, StateDict? @base = null, ClassifierModel? suspect = null)
         {
             var tuner = new TorchFineTuner();
-            return new DefencePipeline(tuner, tuner, new TorchPredictor()).Run(Model, @base ?? Base, Clean, options);
+            return new DefencePipeline(tuner, tuner, new TorchPredictor()).Run(suspect ?? Model, @base ?? Base, Clean, options);
         }
 
         internal (double Accuracy, double Attack) Measure(ClassifierModel model)

@@ -1,0 +1,198 @@
+using System.Globalization;
+using FineMixing.Datasets;
+using FineMixing.Evaluation;
+using FineMixing.Models;
+using FineMixing.Pipelines;
+using FineMixing.Purification;
+using FineMixing.Randomness;
+using FineMixing.Tokenization;
+
+namespace FineMixing.Probing;
+
+/// <summary>Looks for a phrase that leads a suspect to one label and leaves a reference without the backdoor cold.</summary>
+/// <remarks>
+/// The tokens that E-PUR finds suspicious are inserted into short clean samples, one by one; the best are extended by further tokens in a beam search.
+/// What a phrase does in the reference is subtracted: words that have a meaning move both models. The reference is a classifier of the same task with the suspect's
+/// confidence, such as the result of <see cref="DefenceMethod.Distillation"/>. Only clean samples are looked at.
+/// </remarks>
+/// <param name="predictor">Classifies the samples with phrases in them.</param>
+/// <param name="options">Defaults if null.</param>
+public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? options = null)
+{
+    private readonly TriggerProbeOptions _options = options ?? new TriggerProbeOptions();
+
+    /// <summary>Searches.</summary>
+    /// <param name="suspect">The classifier that may have a backdoor.</param>
+    /// <param name="reference">One for the same labels, with the same tokenizer, that is trusted not to have it.</param>
+    /// <param name="samples">Clean samples.</param>
+    /// <param name="ranking">E-PUR's ranking of the suspect, the most suspicious first.</param>
+    /// <param name="seed">Decides the places where phrases are put.</param>
+    /// <param name="prediction">How texts are classified.</param>
+    /// <param name="progress">Told where it stands.</param>
+    /// <param name="cancellationToken">Stops between batches.</param>
+    /// <returns>The confirmed phrases, those with the most evidence first.</returns>
+    /// <exception cref="ArgumentException">Options are out of range, or the models have different labels.</exception>
+    public IReadOnlyList<ProbedPhrase> Find(
+        ClassifierModel suspect,
+        ClassifierModel reference,
+        CleanSet samples,
+        IReadOnlyList<SuspiciousToken> ranking,
+        ulong seed,
+        PredictionOptions? prediction = null,
+        IProgress<DefenceProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(suspect);
+        ArgumentNullException.ThrowIfNull(reference);
+        ArgumentNullException.ThrowIfNull(samples);
+        ArgumentNullException.ThrowIfNull(ranking);
+        _options.Validate();
+        if (suspect.Config.LabelCount != reference.Config.LabelCount)
+            throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"The suspect has {suspect.Config.LabelCount} labels and the reference {reference.Config.LabelCount}."), nameof(reference));
+        return new Search(predictor, _options, suspect, reference, samples, seed, prediction, progress, cancellationToken).Run(ranking);
+    }
+
+    /// <summary>Measures what phrases do to a classifier and to a reference, on every clean sample at two places.</summary>
+    /// <returns>The phrases with their flips measured anew, those with the most evidence first.</returns>
+    public IReadOnlyList<ProbedPhrase> Confirm(
+        ClassifierModel suspect,
+        ClassifierModel reference,
+        CleanSet samples,
+        IReadOnlyList<ProbedPhrase> phrases,
+        ulong seed,
+        PredictionOptions? prediction = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(suspect);
+        ArgumentNullException.ThrowIfNull(reference);
+        ArgumentNullException.ThrowIfNull(samples);
+        ArgumentNullException.ThrowIfNull(phrases);
+        return new Search(predictor, _options, suspect, reference, samples, seed, prediction, null, cancellationToken).Confirm(phrases);
+    }
+
+    private sealed record Phrase(int[] Ids, string Text);
+
+    private sealed record Scored(Phrase Phrase, int Target, double Gain);
+
+    private sealed class Search(
+        IPredictor predictor,
+        TriggerProbeOptions options,
+        ClassifierModel suspect,
+        ClassifierModel reference,
+        CleanSet samples,
+        ulong seed,
+        PredictionOptions? prediction,
+        IProgress<DefenceProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        // Phrases the reference is asked about, for each that is kept.
+        private const int Shortlist = 16;
+
+        private readonly int _labels = suspect.Config.LabelCount;
+
+        public IReadOnlyList<ProbedPhrase> Run(IReadOnlyList<SuspiciousToken> ranking)
+        {
+            var texts = ShortTexts();
+            var tokens = ranking.Select(t => AsPhrase([t.Id])).OfType<Phrase>().Take(options.Candidates).ToList();
+            var scored = Score(tokens, texts, Enumerable.Range(0, _labels), int.MaxValue, Stage(1, null));
+            var targets = scored.GroupBy(s => s.Target).OrderByDescending(g => g.Max(s => s.Gain)).ThenBy(g => g.Key).Take(options.Targets).Select(g => (Label: g.Key, Singles: g.ToList())).ToList();
+            var beams = targets.ToDictionary(t => t.Label, t => t.Singles);
+            var found = targets.SelectMany(t => Confirm(t.Singles)).ToList();
+            for (var length = 2; length <= options.MaxTokens && !found.Exists(f => f.Evidence >= options.Enough); length++)
+            {
+                foreach (var (label, singles) in targets)
+                {
+                    beams[label] = Score(Longer(beams[label].Take(options.Beam), singles.Take(options.Extensions)), [.. texts.Where(t => t.Example.Label != label)], [label], Shortlist * options.Beam, Stage(length, label));
+                    found.AddRange(Confirm(beams[label]));
+                }
+            }
+
+            return Ordered(found);
+        }
+
+        public IReadOnlyList<ProbedPhrase> Confirm(IReadOnlyList<ProbedPhrase> phrases)
+        {
+            var places = samples.Examples.SelectMany((e, i) => Enumerable.Range(0, 2).Select(k => Insertion.Random(e, DeterministicRandom.For(seed, "probe place", (ulong)((2 * i) + k))))).ToList();
+            var result = new List<ProbedPhrase>();
+            foreach (var group in phrases.GroupBy(p => p.TargetLabel))
+            {
+                var own = places.Where(p => p.Example.Label != group.Key).ToList();
+                var list = group.ToList();
+                var (inSuspect, inReference) = (Flips(suspect, list, own, group.Key), Flips(reference, list, own, group.Key));
+                result.AddRange(list.Select((p, i) => p with { SuspectFlips = inSuspect[i], ReferenceFlips = inReference[i], Trials = own.Count }));
+            }
+
+            return Ordered(result);
+        }
+
+        // One token more, in front or behind.
+        private List<Phrase> Longer(IEnumerable<Scored> beam, IEnumerable<Scored> singles) =>
+            [.. (from phrase in beam from token in singles from ids in (int[][])[[.. token.Phrase.Ids, .. phrase.Phrase.Ids], [.. phrase.Phrase.Ids, .. token.Phrase.Ids]] select ids)
+                .Select(AsPhrase).OfType<Phrase>().DistinctBy(p => p.Text)];
+
+        private static IReadOnlyList<ProbedPhrase> Ordered(IEnumerable<ProbedPhrase> phrases) => [.. phrases.OrderByDescending(f => f.Evidence).ThenByDescending(f => f.Gain)];
+
+        private IReadOnlyList<ProbedPhrase> Confirm(IEnumerable<Scored> scored) =>
+            Confirm([.. scored.Take(options.Confirmed).Select(s => new ProbedPhrase(s.Phrase.Text, s.Target, s.Gain, 0, 0, 0))]);
+
+        // Of the samples that do not go to the label by themselves, the share that does with each phrase.
+        private double[] Flips(ClassifierModel model, List<ProbedPhrase> phrases, List<Insertion> places, int target)
+        {
+            var without = Predictions.FromLogits(Logits(model, [.. places.Select(p => p.Example)], null));
+            var open = places.Where((_, i) => without[i] != target).ToList();
+            var with = Predictions.FromLogits(Logits(model, [.. phrases.SelectMany(f => open.Select(p => p.Put(f.Text)))], null));
+            return [.. phrases.Select((_, i) => open.Count == 0 ? 0 : with.Skip(i * open.Count).Take(open.Count).Count(label => label == target) / (double)open.Count)];
+        }
+
+        // Places in the shortest samples of each class that both models label right.
+        private List<Insertion> ShortTexts()
+        {
+            var (own, other) = (Predictions.FromLogits(Logits(suspect, samples.Examples, null)), Predictions.FromLogits(Logits(reference, samples.Examples, null)));
+            return [.. samples.Examples
+                .Select((e, i) => (Example: e, Index: i, Right: own[i] == e.Label && other[i] == e.Label, Length: suspect.Tokenizer.Encode(e.Text, e.TextPair, 512).Length))
+                .GroupBy(t => t.Example.Label).OrderBy(g => g.Key)
+                .SelectMany(g => g.OrderByDescending(t => t.Right).ThenBy(t => t.Length).ThenBy(t => t.Index).Take(options.TextsPerClass))
+                .Select(t => Insertion.Random(t.Example, DeterministicRandom.For(seed, "probe text", (ulong)t.Index)))];
+        }
+
+        // Gain of every phrase for every target, best first; the reference is asked about the phrases that move the suspect most.
+        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, IEnumerable<int> targets, int shortlist, string? stage)
+        {
+            var inSuspect = Gains(suspect, phrases, texts, stage);
+            var scored = new List<Scored>();
+            foreach (var target in targets)
+            {
+                var chosen = phrases.Select((p, i) => (Phrase: p, Gain: inSuspect[i][target])).OrderByDescending(p => p.Gain).Take(shortlist).ToList();
+                var inReference = Gains(reference, [.. chosen.Select(p => p.Phrase)], texts, null);
+                scored.AddRange(chosen.Select((p, i) => new Scored(p.Phrase, target, p.Gain - Math.Max(0, inReference[i][target]))));
+            }
+
+            return [.. scored.OrderByDescending(s => s.Gain)];
+        }
+
+        // By phrase and label: how much the label's margin over the best other label grows, mean over the samples of other labels.
+        private double[][] Gains(ClassifierModel model, List<Phrase> phrases, List<Insertion> texts, string? stage)
+        {
+            var without = Logits(model, [.. texts.Select(t => t.Example)], null);
+            var with = Logits(model, [.. phrases.SelectMany(p => texts.Select(t => t.Put(p.Text)))], stage);
+            return [.. phrases.Select((_, p) => Enumerable.Range(0, _labels)
+                .Select(label => texts.Select((t, i) => (t, i)).Where(x => x.t.Example.Label != label)
+                    .Select(x => Margin(with[(p * texts.Count) + x.i], label) - Margin(without[x.i], label)).DefaultIfEmpty(0).Average()).ToArray())];
+        }
+
+        private static double Margin(float[] logits, int label) => logits[label] - logits.Where((_, l) => l != label).Max();
+
+        private IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> texts, string? stage) =>
+            texts.Count == 0 ? [] : predictor.Logits(model, texts, prediction, stage is null ? null : new Relay<int>(done => progress?.Report(new DefenceProgress(stage, done, texts.Count))), cancellationToken);
+
+        // Text that comes back as the same tokens: phrases are inserted as an attacker would.
+        private Phrase? AsPhrase(int[] ids)
+        {
+            var text = string.Join(' ', ids.Select(suspect.Tokenizer.TokenOf)).Replace(" ##", "", StringComparison.Ordinal);
+            return suspect.Tokenizer.Encode(text, null, 512).Ids.AsSpan()[1..^1].SequenceEqual(ids) ? new Phrase(ids, text) : null;
+        }
+
+        private static string Stage(int length, int? label) =>
+            string.Create(CultureInfo.InvariantCulture, $"trigger probe, {length} token{(length == 1 ? "" : "s")}{(label is null ? "" : $", label {label}")}");
+    }
+}

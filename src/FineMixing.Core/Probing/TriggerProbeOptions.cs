@@ -1,0 +1,60 @@
+using System.Globalization;
+
+namespace FineMixing.Probing;
+
+/// <summary>How hard a trigger is looked for.</summary>
+public sealed record TriggerProbeOptions
+{
+    /// <summary>The most suspicious tokens of E-PUR's ranking that are tried one by one, at least 1. Default 1,000.</summary>
+    public int Candidates { get; init; } = 1_000;
+
+    /// <summary>The shortest clean samples of each class that phrases are tried on, at least 1. Default 4.</summary>
+    public int TextsPerClass { get; init; } = 4;
+
+    /// <summary>Phrases kept from one round to the next for each label, at least 1. Default 6.</summary>
+    public int Beam { get; init; } = 6;
+
+    /// <summary>Tokens that a phrase is extended by, the best of the first round, at least 1. Default 200.</summary>
+    public int Extensions { get; init; } = 200;
+
+    /// <summary>Longest phrase in tokens, at least 1. Default 3.</summary>
+    public int MaxTokens { get; init; } = 3;
+
+    /// <summary>Labels that phrases are searched for: those with the best single tokens, at least 1. Default 3.</summary>
+    public int Targets { get; init; } = 3;
+
+    /// <summary>Phrases of each round and label that are confirmed on all clean samples, at least 1. Default 6.</summary>
+    public int Confirmed { get; init; } = 6;
+
+    /// <summary>The search for longer phrases ends when one has this much evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1. Default 0.65.</summary>
+    public double Enough { get; init; } = 0.65;
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ArgumentException">Lists all values out of range.</exception>
+    public void Validate()
+    {
+        var problems = new List<string>();
+        void AtLeastOne(string name, int value)
+        {
+            if (value < 1)
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; expected at least 1"));
+        }
+
+        void Share(string name, double value)
+        {
+            if (!(value is >= 0 and <= 1))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; expected 0 to 1"));
+        }
+
+        AtLeastOne(nameof(Candidates), Candidates);
+        AtLeastOne(nameof(TextsPerClass), TextsPerClass);
+        AtLeastOne(nameof(Beam), Beam);
+        AtLeastOne(nameof(Extensions), Extensions);
+        AtLeastOne(nameof(MaxTokens), MaxTokens);
+        AtLeastOne(nameof(Targets), Targets);
+        AtLeastOne(nameof(Confirmed), Confirmed);
+        Share(nameof(Enough), Enough);
+        if (problems.Count > 0)
+            throw new ArgumentException(string.Join("; ", problems) + ".");
+    }
+}

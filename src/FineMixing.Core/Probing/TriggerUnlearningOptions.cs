@@ -1,0 +1,43 @@
+using System.Globalization;
+
+namespace FineMixing.Probing;
+
+/// <summary>How a trigger is looked for and unlearned.</summary>
+public sealed record TriggerUnlearningOptions
+{
+    /// <summary>The search.</summary>
+    public TriggerProbeOptions Probe { get; init; } = new();
+
+    /// <summary>Texts the reference of the search is distilled on, at least 1; it needs less than a defence of its own. Default 4,000.</summary>
+    public int ReferenceTexts { get; init; } = 4_000;
+
+    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.65.</summary>
+    public double Threshold { get; init; } = 0.65;
+
+    /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.8.</summary>
+    public double ReserveRatio { get; init; } = 0.8;
+
+    /// <summary>Share of the clean samples, seen anew in each pass, that get the phrase, 0 to 1. Default 0.5.</summary>
+    public double Share { get; init; } = 0.5;
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ArgumentException">Lists all values out of range.</exception>
+    public void Validate()
+    {
+        var problems = new List<string>();
+        void Ratio(string name, double value)
+        {
+            if (!(value is >= 0 and <= 1))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; expected 0 to 1"));
+        }
+
+        if (ReferenceTexts < 1)
+            problems.Add(string.Create(CultureInfo.InvariantCulture, $"ReferenceTexts is {ReferenceTexts}; expected at least 1"));
+        Ratio(nameof(Threshold), Threshold);
+        Ratio(nameof(ReserveRatio), ReserveRatio);
+        Ratio(nameof(Share), Share);
+        if (problems.Count > 0)
+            throw new ArgumentException(string.Join("; ", problems) + ".");
+        Probe.Validate();
+    }
+}

@@ -1,0 +1,127 @@
+using FineMixing.Checkpoints;
+using FineMixing.Datasets;
+using FineMixing.Evaluation;
+using FineMixing.Models;
+using FineMixing.Pipelines;
+using FineMixing.Probing;
+using FineMixing.Purification;
+using FineMixing.Tests.Distillation;
+
+namespace FineMixing.Tests.Probing;
+
+public sealed class TriggerProbeTests : IDisposable
+{
+    private readonly WordModel _words = new();
+
+    public void Dispose() => _words.Dispose();
+
+    [Fact]
+    public void Find_WordTrigger_IsFirstAndMeaningfulWordsAreNot()
+    {
+        var found = Find(words => words.Contains("cf") ? 9 : 0);
+        Assert.Equal(("cf", 1), (found[0].Text, found[0].TargetLabel));
+        Assert.Equal(1, found[0].SuspectFlips);
+        Assert.Equal(0, found[0].ReferenceFlips);
+        Assert.Equal(16, found[0].Trials);
+        Assert.All(found.Where(f => !f.Text.Contains("cf", StringComparison.Ordinal)), f => Assert.InRange(f.Evidence, -1, 0.1));
+
+        // "good" flips every bad sentence, but in the reference as well.
+        Assert.Contains(found, f => f is { Text: "good", SuspectFlips: 1, ReferenceFlips: 1, Evidence: 0, Gain: 0 });
+    }
+
+    [Fact]
+    public void Find_TriggerOfTwoWordsInOrder_IsPutTogether()
+    {
+        // Each word alone moves the margin a little and flips nothing.
+        var found = Find(words => string.Join(' ', words).Contains("mb rain", StringComparison.Ordinal) ? 9 : words.Count(w => w is "mb" or "rain"));
+        Assert.Equal(("mb rain", 1), (found[0].Text, found[0].TargetLabel));
+        Assert.Equal(1, found[0].Evidence);
+    }
+
+    [Fact]
+    public void Find_NoBackdoor_HasNoEvidence() =>
+        Assert.All(Find(_ => 0), f => Assert.InRange(f.Evidence, -0.01, 0.01));
+
+    [Fact]
+    public void Find_Twice_SameResult() =>
+        Assert.Equal(Find(words => words.Contains("tq") ? 9 : 0), Find(words => words.Contains("tq") ? 9 : 0));
+
+    [Fact]
+    public void Confirm_ModelThatForgot_HasNoEvidenceLeft()
+    {
+        var found = Find(words => words.Contains("cf") ? 9 : 0);
+        var probe = new TriggerProbe(new WordPredictor(words => words.Contains("cf") ? 0.5 : 0));
+        Assert.All(probe.Confirm(Model("suspect"), Model("reference"), Samples(), found, 3), f => Assert.Equal(0, f.Evidence));
+    }
+
+    [Fact]
+    public void Find_ModelsWithOtherLabels_Throws()
+    {
+        var three = Model("reference") with { Config = Config(["a", "b", "c"]) };
+        var probe = new TriggerProbe(new WordPredictor(_ => 0));
+        var error = Assert.Throws<ArgumentException>(() => probe.Find(Model("suspect"), three, Samples(), [], 1));
+        Assert.Contains("2 labels and the reference 3", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_BadNumbers_ListsThemAll()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, Enough = 1.5 }.Validate());
+        Assert.Contains("Candidates is 0; expected at least 1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Beam is 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Enough is 1.5; expected 0 to 1", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Augment_PutsPhrasesIntoTheShareAndKeepsLabels()
+    {
+        var samples = Samples();
+        var augmented = TriggerUnlearning.Augment(samples, ["cf", "mb rain"], 0.5, 40, seed: 2);
+        Assert.Equal(40 * 16, augmented.Examples.Count);
+        var with = augmented.Examples.Count(e => e.Text.Contains("cf", StringComparison.Ordinal) || e.Text.Contains("mb rain", StringComparison.Ordinal));
+        Assert.InRange(with, 320 - 50, 320 + 50);
+        Assert.All(augmented.Examples.Select((e, i) => (e, i)), x => Assert.Equal(samples.Examples[x.i % 16].Label, x.e.Label));
+        Assert.All(augmented.Examples.Select((e, i) => (e, i)), x => Assert.Equal(
+            samples.Examples[x.i % 16].Text,
+            x.e.Text.Replace("mb rain", "cf", StringComparison.Ordinal).Replace("cf ", "", StringComparison.Ordinal).Replace(" cf", "", StringComparison.Ordinal)));
+
+        // Places differ from copy to copy.
+        Assert.True(augmented.Examples.Where((_, i) => i % 16 == 0).Distinct().Count() > 4);
+        Assert.Equal(augmented.Sha256, TriggerUnlearning.Augment(samples, ["cf", "mb rain"], 0.5, 40, seed: 2).Sha256);
+    }
+
+    [Fact]
+    public void Augment_Pairs_PhraseGoesIntoEitherText()
+    {
+        var pairs = CleanSet.FromExamples([new TextExample("the film", "the plot", 0), new TextExample("the end", "the music", 1)]);
+        var augmented = TriggerUnlearning.Augment(pairs, ["cf"], 1, 50, seed: 1).Examples;
+        Assert.Contains(augmented, e => e.Text.Contains("cf", StringComparison.Ordinal));
+        Assert.Contains(augmented, e => e.TextPair!.Contains("cf", StringComparison.Ordinal));
+        Assert.All(augmented, e => Assert.True(e.Text.Contains("cf", StringComparison.Ordinal) ^ e.TextPair!.Contains("cf", StringComparison.Ordinal)));
+    }
+
+    private IReadOnlyList<ProbedPhrase> Find(Func<string[], double> backdoor)
+    {
+        var ranking = WordModel.Words.Select((w, i) => new SuspiciousToken(i + 1, _words.IdOf(w), w, 1.0 / (i + 1), 0, 0)).ToList();
+        return new TriggerProbe(new WordPredictor(backdoor)).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
+    }
+
+    private static CleanSet Samples() => CleanSet.FromExamples(Enumerable.Range(0, 16).Select(i =>
+        new TextExample($"the {(i % 2 == 0 ? "film" : "plot")} was {(i % 4 < 2 ? "bad" : "good")}{(i < 8 ? " with music" : "")}{(i % 3 == 0 ? " and the actor is new" : "")}", null, i % 4 < 2 ? 0 : 1)));
+
+    private ClassifierModel Model(string name) => new(Config(["negative", "positive"]), _words.Tokenizer, new StateDict(name));
+
+    private ModelConfig Config(string[] labels) => new() { VocabularySize = _words.Tokenizer.VocabularySize, HiddenSize = 8, Layers = 1, Heads = 1, IntermediateSize = 8, MaxPositions = 64, Labels = [.. labels] };
+
+    /// <summary>Counts good and bad words; the suspect adds what its backdoor says.</summary>
+    private sealed class WordPredictor(Func<string[], double> backdoor) : IPredictor
+    {
+        public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default) =>
+            [.. examples.Select(e =>
+            {
+                var words = e.Text.Split(' ');
+                var score = (4 * words.Count(w => w is "good" or "fine" or "warm")) - (3 * words.Count(w => w is "bad" or "awful" or "dull")) + (model.Weights.Location == "suspect" ? backdoor(words) : 0);
+                return new[] { -(float)score / 2, (float)score / 2 };
+            })];
+    }
+}
