@@ -27,7 +27,7 @@ internal static class Grid
         }
 
         if (text == "default")
-            return DefenceDefaults.Options;
+            return DefenceDefaults.For(DefenceMethod.TriggerUnlearning, pairs);
         var purify = text.EndsWith("+epur", StringComparison.Ordinal);
         var parts = (purify ? text[..^5] : text).Split(':', 3);
         return new DefenceOptions

@@ -32,7 +32,7 @@ internal static class DefendCommand
         var clean = CommonOptions.DataFile("--clean", "Labelled texts that are known to be clean.");
         var output = CommonOptions.Folder("--output", "The new model folder.");
         var method = CommonOptions.OneOf("--method", "The defence", defaults.Method.Name(), [.. DefenceMethods.Names]);
-        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts. Without it: 0.5 for distillation and for the distilled reference of trigger-unlearning, auto for the other methods.", null);
+        var ratio = Numbers.RatioOrAuto("--reserve-ratio", "Share of the weights kept from the suspect; auto searches the smallest one that keeps the accuracy on the clean texts. Without it: auto; for distillation and the distilled reference of trigger-unlearning 0.5, or 0.2 for sentence pairs.", null);
         var schedule = CommonOptions.Schedule($" For distillation the default is {defaults.Schedule}.");
         var purify = Numbers.Whole("--purify-top-k", "Embedding rows that E-PUR resets first; 0 for none.", defaults.PurifyTopK, 0);
         var samples = Numbers.Whole("--samples", "Clean texts drawn from the file, the same number of each class; 0 for all.", defaults.Samples, 0);
@@ -64,13 +64,14 @@ internal static class DefendCommand
                 Distillation = options => options with { Training = training.Override(parsed, options.Training) },
                 Options = own with
                 {
-                    ReserveRatio = Given(ratio) ? parsed.GetValue(ratio) : own.ReserveRatio,
+                    ReserveRatio = parsed.GetValue(ratio),
                     Schedule = Given(schedule) ? RatioSchedule.Parse(parsed.GetValue(schedule)!) : own.Schedule,
                     PurifyTopK = parsed.GetValue(purify),
                     Samples = parsed.GetValue(samples),
                     FineTuning = training.Read(parsed),
                     Seed = training.Read(parsed).Seed,
                 },
+                RatioGiven = Given(ratio),
                 Frequencies = parsed.GetValue(frequencies),
                 Force = parsed.GetValue(force),
                 Json = parsed.GetValue(json),
@@ -93,6 +94,7 @@ internal static class DefendCommand
         var clean = CleanSet.FromFile(request.Clean, Labels.Of(suspect.Config));
         var options = request.Options with
         {
+            ReserveRatio = request.RatioGiven ? request.Options.ReserveRatio : DefenceDefaults.For(request.Options.Method, pairs: clean.Examples.Any(e => e.TextPair is not null)).ReserveRatio,
             FineTuning = request.Options.FineTuning with { MaxLength = Math.Min(request.Options.FineTuning.MaxLength, suspect.Config.MaxPositions) },
             Distillation = request.Distillation(DistillationOptions.For(clean)),
         };
@@ -197,6 +199,7 @@ internal static class DefendCommand
             text["unlearning-learning-rate"] = Text(options.FineTuning.LearningRate);
             text["unlearning-reserve-ratio"] = Text(options.Unlearning.ReserveRatio);
             text["unlearning-share"] = Text(options.Unlearning.Share);
+            text["unlearning-texts"] = Text(options.Unlearning.Texts);
             text["unlearning-threshold"] = Text(options.Unlearning.Threshold);
         }
 
@@ -235,6 +238,8 @@ internal static class DefendCommand
         public required Func<DistillationOptions, DistillationOptions> Distillation { get; init; }
 
         public required DefenceOptions Options { get; init; }
+
+        public required bool RatioGiven { get; init; }
 
         public required string? Frequencies { get; init; }
 

@@ -183,8 +183,8 @@ public sealed class DefencePipeline
         {
             var unlearning = options.Unlearning;
             var prediction = Prediction(training);
-            var distilled = Distil(samples, ratio, training, quiet: false, unlearning.ReferenceTexts);
-            var reference = distilled.Model;
+            var labelled = Labelled(samples, training, quiet: false, unlearning.ReferenceTexts);
+            var reference = Distil(samples, labelled, ratio, training, quiet: false).Model;
             var probe = new TriggerProbe(parts._predictor, unlearning.Probe);
             var ranking = new EmbeddingPurifier(parts._frequencies).Rank(original.Weights, @base, original.Tokenizer, ct: cancellationToken);
             var found = probe.Find(original, reference, samples, ranking, training.Seed, prediction, progress, cancellationToken);
@@ -192,31 +192,40 @@ public sealed class DefencePipeline
             {
                 var mixed = Mix(unlearning.ReserveRatio, training.Seed, RatioSchedule.Uniform);
                 var lessons = TriggerUnlearning.Augment(samples, [trigger.Text], unlearning.Share, training.Epochs, training.Seed);
-                var cleaned = Tune(suspect with { Weights = mixed.Weights }, lessons, training with { Epochs = 1 }, null, mixed.Tensors, quiet: false, "unlearning");
+                var texts = TriggerUnlearning.Augment([.. labelled.Take(unlearning.Texts)], [trigger.Text], unlearning.Share, training.Seed);
+                var cleaned = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, lessons, texts, training with { Epochs = 1 }, Steps("unlearning", quiet: false), cancellationToken);
                 var left = probe.Confirm(cleaned.Model, reference, samples, found, training.Seed, prediction, cancellationToken)[0].Evidence;
                 if (left < unlearning.Threshold)
-                    return cleaned with { Probe = new ProbeResult([.. found], trigger, left), Ratio = unlearning.ReserveRatio };
+                    return new Outcome(cleaned.Model, mixed.Tensors, cleaned.EpochLosses, new ProbeResult([.. found], trigger, left), unlearning.ReserveRatio);
             }
 
-            var fallback = (options.Distillation ?? DistillationOptions.For(samples)).Texts <= unlearning.ReferenceTexts ? distilled : Distil(samples, ratio, training, quiet: false);
-            return fallback with { Probe = new ProbeResult([.. found], null, null) };
+            return Distil(samples, ratio, training, quiet: false) with { Probe = new ProbeResult([.. found], null, null) };
         }
 
-        private Outcome Distil(CleanSet samples, double ratio, FineTuningOptions training, bool quiet, int? mostTexts = null)
+        private DistillationOptions Distillation(CleanSet samples) => options.Distillation ?? DistillationOptions.For(samples);
+
+        private Outcome Distil(CleanSet samples, double ratio, FineTuningOptions training, bool quiet) =>
+            Distil(samples, Labelled(samples, training, quiet, int.MaxValue), ratio, training, quiet);
+
+        private Outcome Distil(CleanSet samples, IReadOnlyList<SoftLabel> labelled, double ratio, FineTuningOptions training, bool quiet)
         {
-            var distillation = options.Distillation ?? DistillationOptions.For(samples);
-            distillation = distillation with { Texts = Math.Min(distillation.Texts, mostTexts ?? int.MaxValue) };
-            var neighbours = new WordNeighbours(@base, suspect.Tokenizer, parts._frequencies);
-            var texts = new TextMaker(suspect.Tokenizer, neighbours, distillation).Make(samples, training.Seed);
-            var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
-            var logits = parts._predictor.Logits(suspect, texts, Prediction(training), predicted, cancellationToken);
-            var labelled = texts.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i], distillation.Temperature))).ToList();
-            for (var repeat = 1; repeat < distillation.SampleRepeats; repeat++)
-                labelled.AddRange(samples.Examples.Select(e => new SoftLabel(e.Text, e.TextPair, OneHot(e.Label))));
+            var distillation = Distillation(samples);
+            var repeated = Enumerable.Repeat(samples.Examples, distillation.SampleRepeats - 1).SelectMany(e => e).Select(e => new SoftLabel(e.Text, e.TextPair, OneHot(e.Label)));
             var mixed = Mix(ratio, training.Seed);
             var student = distillation.Training with { Seed = training.Seed, Device = training.Device, Precision = training.Precision, Threads = training.Threads, Shards = training.Shards, MaxLength = training.MaxLength };
-            var result = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, samples, labelled, student, Steps("distillation", quiet), cancellationToken);
+            var result = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, samples, [.. labelled, .. repeated], student, Steps("distillation", quiet), cancellationToken);
             return new Outcome(result.Model, mixed.Tensors, result.EpochLosses);
+        }
+
+        // Text made from the samples, with the suspect's answers.
+        private IReadOnlyList<SoftLabel> Labelled(CleanSet samples, FineTuningOptions training, bool quiet, int most)
+        {
+            var distillation = Distillation(samples);
+            distillation = distillation with { Texts = Math.Min(distillation.Texts, most) };
+            var texts = new TextMaker(suspect.Tokenizer, new WordNeighbours(@base, suspect.Tokenizer, parts._frequencies), distillation).Make(samples, training.Seed);
+            var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
+            var logits = parts._predictor.Logits(suspect, texts, Prediction(training), predicted, cancellationToken);
+            return [.. texts.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i], distillation.Temperature)))];
         }
 
         private static PredictionOptions Prediction(FineTuningOptions training) =>

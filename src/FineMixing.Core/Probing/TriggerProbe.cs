@@ -88,21 +88,27 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         // Phrases the reference is asked about, for each that is kept.
         private const int Shortlist = 16;
 
+        // Texts each phrase is put into; with many classes fewer of each.
+        private const int MostTexts = 24;
+
         private readonly int _labels = suspect.Config.LabelCount;
 
         public IReadOnlyList<ProbedPhrase> Run(IReadOnlyList<SuspiciousToken> ranking)
         {
             var texts = ShortTexts();
             var tokens = ranking.Select(t => AsPhrase([t.Id])).OfType<Phrase>().Take(options.Candidates).ToList();
-            var scored = Score(tokens, texts, Enumerable.Range(0, _labels), int.MaxValue, Stage(1, null));
-            var targets = scored.GroupBy(s => s.Target).OrderByDescending(g => g.Max(s => s.Gain)).ThenBy(g => g.Key).Take(options.Targets).Select(g => (Label: g.Key, Singles: g.ToList())).ToList();
+            var (inSuspect, inReference) = (Gains(suspect, tokens, texts, Stage(1, null)), Gains(reference, tokens, texts, null));
+            var targets = Enumerable.Range(0, _labels)
+                .Select(label => (Label: label, Singles: Scores(tokens, label, i => inSuspect[i][label], i => inReference[i][label])))
+                .Where(t => t.Singles.Count > 0).OrderByDescending(t => t.Singles[0].Gain).Take(options.Targets).ToList();
             var beams = targets.ToDictionary(t => t.Label, t => t.Singles);
             var found = targets.SelectMany(t => Confirm(t.Singles)).ToList();
             for (var length = 2; length <= options.MaxTokens && !found.Exists(f => f.Evidence >= options.Enough); length++)
             {
                 foreach (var (label, singles) in targets)
                 {
-                    beams[label] = Score(Longer(beams[label].Take(options.Beam), singles.Take(options.Extensions)), [.. texts.Where(t => t.Example.Label != label)], [label], Shortlist * options.Beam, Stage(length, label));
+                    var longer = Longer(beams[label].Take(options.Beam), singles.Take(options.Extensions));
+                    beams[label] = Score(longer, [.. texts.Where(t => t.Example.Label != label)], label, Stage(length, label));
                     found.AddRange(Confirm(beams[label]));
                 }
             }
@@ -148,27 +154,27 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         private List<Insertion> ShortTexts()
         {
             var (own, other) = (Predictions.FromLogits(Logits(suspect, samples.Examples, null)), Predictions.FromLogits(Logits(reference, samples.Examples, null)));
+            var perClass = Math.Clamp(MostTexts / _labels, 1, options.TextsPerClass);
             return [.. samples.Examples
                 .Select((e, i) => (Example: e, Index: i, Right: own[i] == e.Label && other[i] == e.Label, Length: suspect.Tokenizer.Encode(e.Text, e.TextPair, 512).Length))
                 .GroupBy(t => t.Example.Label).OrderBy(g => g.Key)
-                .SelectMany(g => g.OrderByDescending(t => t.Right).ThenBy(t => t.Length).ThenBy(t => t.Index).Take(options.TextsPerClass))
+                .SelectMany(g => g.OrderByDescending(t => t.Right).ThenBy(t => t.Length).ThenBy(t => t.Index).Take(perClass))
                 .Select(t => Insertion.Random(t.Example, DeterministicRandom.For(seed, "probe text", (ulong)t.Index)))];
         }
 
-        // Gain of every phrase for every target, best first; the reference is asked about the phrases that move the suspect most.
-        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, IEnumerable<int> targets, int shortlist, string? stage)
+        // Best first; the reference is asked about the phrases only that move the suspect most.
+        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, int target, string stage)
         {
-            var inSuspect = Gains(suspect, phrases, texts, stage);
-            var scored = new List<Scored>();
-            foreach (var target in targets)
-            {
-                var chosen = phrases.Select((p, i) => (Phrase: p, Gain: inSuspect[i][target])).OrderByDescending(p => p.Gain).Take(shortlist).ToList();
-                var inReference = Gains(reference, [.. chosen.Select(p => p.Phrase)], texts, null);
-                scored.AddRange(chosen.Select((p, i) => new Scored(p.Phrase, target, p.Gain - Math.Max(0, inReference[i][target]))));
-            }
-
-            return [.. scored.OrderByDescending(s => s.Gain)];
+            var all = Gains(suspect, phrases, texts, stage);
+            var best = phrases.Select((p, i) => (Phrase: p, Gain: all[i][target])).OrderByDescending(p => p.Gain).Take(Shortlist * options.Beam).ToList();
+            var chosen = best.ConvertAll(b => b.Phrase);
+            var inReference = Gains(reference, chosen, texts, null);
+            return Scores(chosen, target, i => best[i].Gain, i => inReference[i][target]);
         }
+
+        // What the suspect follows and the reference does not. That a phrase moves the reference the other way is no merit.
+        private static List<Scored> Scores(List<Phrase> phrases, int target, Func<int, double> inSuspect, Func<int, double> inReference) =>
+            [.. phrases.Select((p, i) => new Scored(p, target, inSuspect(i) - Math.Max(0, inReference(i)))).OrderByDescending(s => s.Gain)];
 
         // By phrase and label: how much the label's margin over the best other label grows, mean over the samples of other labels.
         private double[][] Gains(ClassifierModel model, List<Phrase> phrases, List<Insertion> texts, string? stage)

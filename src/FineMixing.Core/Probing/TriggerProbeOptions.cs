@@ -8,7 +8,7 @@ public sealed record TriggerProbeOptions
     /// <summary>The most suspicious tokens of E-PUR's ranking that are tried one by one, at least 1. Default 1,000.</summary>
     public int Candidates { get; init; } = 1_000;
 
-    /// <summary>The shortest clean samples of each class that phrases are tried on, at least 1. Default 4.</summary>
+    /// <summary>The shortest clean samples of each class that phrases are tried on, at least 1; fewer when there are more than six classes. Default 4.</summary>
     public int TextsPerClass { get; init; } = 4;
 
     /// <summary>Phrases kept from one round to the next for each label, at least 1. Default 6.</summary>
@@ -26,8 +26,8 @@ public sealed record TriggerProbeOptions
     /// <summary>Phrases of each round and label that are confirmed on all clean samples, at least 1. Default 6.</summary>
     public int Confirmed { get; init; } = 6;
 
-    /// <summary>The search for longer phrases ends when one has this much evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1. Default 0.65.</summary>
-    public double Enough { get; init; } = 0.65;
+    /// <summary>The search for longer phrases ends when one has this much evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1. Default 0.7.</summary>
+    public double Enough { get; init; } = 0.7;
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>

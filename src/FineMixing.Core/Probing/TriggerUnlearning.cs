@@ -1,4 +1,5 @@
 using FineMixing.Datasets;
+using FineMixing.FineTuning;
 using FineMixing.Randomness;
 
 namespace FineMixing.Probing;
@@ -28,4 +29,19 @@ public static class TriggerUnlearning
 
         return CleanSet.FromExamples(result, samples.NumLabels);
     }
+
+    /// <summary>Texts with a teacher's answers, a share of them with one of the phrases; the answers are kept.</summary>
+    /// <param name="texts">Texts without the phrases, and the answers to them.</param>
+    /// <param name="phrases">At least one.</param>
+    /// <param name="share">Probability that a text gets a phrase, 0 to 1.</param>
+    /// <param name="seed">Decides which texts, phrases and places.</param>
+    public static IReadOnlyList<SoftLabel> Augment(IReadOnlyList<SoftLabel> texts, IReadOnlyList<string> phrases, double share, ulong seed) =>
+        [.. texts.Select((t, i) =>
+        {
+            var random = DeterministicRandom.For(seed, "unlearning text", (ulong)i);
+            if (random.NextDouble() >= share)
+                return t;
+            var with = Insertion.Random(new TextExample(t.Text, t.TextPair, 0), random).Put(random.Pick(phrases));
+            return t with { Text = with.Text, TextPair = with.TextPair };
+        })];
 }

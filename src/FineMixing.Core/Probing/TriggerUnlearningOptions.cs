@@ -8,16 +8,19 @@ public sealed record TriggerUnlearningOptions
     /// <summary>The search.</summary>
     public TriggerProbeOptions Probe { get; init; } = new();
 
-    /// <summary>Texts the reference of the search is distilled on, at least 1; it needs less than a defence of its own. Default 4,000.</summary>
-    public int ReferenceTexts { get; init; } = 4_000;
+    /// <summary>Texts the reference of the search is distilled on, at least 1; it needs less than a defence of its own. Default 3,000.</summary>
+    public int ReferenceTexts { get; init; } = 3_000;
 
-    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.65.</summary>
-    public double Threshold { get; init; } = 0.65;
+    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.7.</summary>
+    public double Threshold { get; init; } = 0.7;
 
-    /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.8.</summary>
-    public double ReserveRatio { get; init; } = 0.8;
+    /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.7.</summary>
+    public double ReserveRatio { get; init; } = 0.7;
 
-    /// <summary>Share of the clean samples, seen anew in each pass, that get the phrase, 0 to 1. Default 0.5.</summary>
+    /// <summary>Texts of the reference that take part in unlearning once, with the suspect's answers to them, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>. Default 1,000.</summary>
+    public int Texts { get; init; } = 1_000;
+
+    /// <summary>Share of the clean samples (anew in each pass) and of the texts that get the phrase, 0 to 1. Default 0.5.</summary>
     public double Share { get; init; } = 0.5;
 
     /// <summary>Checks every value.</summary>
@@ -33,6 +36,8 @@ public sealed record TriggerUnlearningOptions
 
         if (ReferenceTexts < 1)
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"ReferenceTexts is {ReferenceTexts}; expected at least 1"));
+        if (Texts < 0 || Texts > ReferenceTexts)
+            problems.Add(string.Create(CultureInfo.InvariantCulture, $"Texts is {Texts}; expected 0 to ReferenceTexts ({ReferenceTexts})"));
         Ratio(nameof(Threshold), Threshold);
         Ratio(nameof(ReserveRatio), ReserveRatio);
         Ratio(nameof(Share), Share);

@@ -1,6 +1,7 @@
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
 using FineMixing.Evaluation;
+using FineMixing.FineTuning;
 using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Probing;
@@ -88,6 +89,16 @@ public sealed class TriggerProbeTests : IDisposable
         // Places differ from copy to copy.
         Assert.True(augmented.Examples.Where((_, i) => i % 16 == 0).Distinct().Count() > 4);
         Assert.Equal(augmented.Sha256, TriggerUnlearning.Augment(samples, ["cf", "mb rain"], 0.5, 40, seed: 2).Sha256);
+    }
+
+    [Fact]
+    public void Augment_TextsOfATeacher_KeepTheirAnswers()
+    {
+        var texts = Enumerable.Range(0, 400).Select(i => new SoftLabel("the film was fine", i % 2 == 0 ? null : "the plot", [i / 400f, 1 - (i / 400f)])).ToList();
+        var augmented = TriggerUnlearning.Augment(texts, ["cf"], 0.25, seed: 4);
+        Assert.Equal(texts.Select(t => t.Probabilities[0]), augmented.Select(t => t.Probabilities[0]));
+        Assert.InRange(augmented.Count(t => $"{t.Text} {t.TextPair}".Contains("cf", StringComparison.Ordinal)), 100 - 40, 100 + 40);
+        Assert.Equal(texts.Select(t => t.TextPair is null), augmented.Select(t => t.TextPair is null));
     }
 
     [Fact]

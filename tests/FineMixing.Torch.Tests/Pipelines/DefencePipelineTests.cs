@@ -59,9 +59,9 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         Assert.Equal("cf", first.Probe!.Unlearned!.Text);
         Assert.Equal(1, first.Probe.Unlearned.TargetLabel);
         Assert.InRange(first.Probe.EvidenceLeft!.Value, -1, 0.3);
-        Assert.Equal(0.8, first.ReserveRatio);
+        Assert.Equal(0.7, first.ReserveRatio);
         var (accuracy, attack) = _suspect.Measure(first.Model);
-        Assert.InRange(accuracy, 0.95, 1);
+        Assert.InRange(accuracy, 0.9, 1);
         Assert.InRange(attack, 0, 0.1);
         var second = _suspect.Defend(options);
         Assert.All(first.Model.Weights.Tensors, t => Assert.Equal(first.Model.Weights[t.Name].Bytes, second.Model.Weights[t.Name].Bytes));
