@@ -14,8 +14,8 @@ public sealed record TriggerUnlearningOptions
     /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.7.</summary>
     public double Threshold { get; init; } = 0.7;
 
-    /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.7.</summary>
-    public double ReserveRatio { get; init; } = 0.7;
+    /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.8.</summary>
+    public double ReserveRatio { get; init; } = 0.8;
 
     /// <summary>Texts of the reference that take part in unlearning once, with the suspect's answers to them, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>. Default 1,000.</summary>
     public int Texts { get; init; } = 1_000;

@@ -59,7 +59,7 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         Assert.Equal("cf", first.Probe!.Unlearned!.Text);
         Assert.Equal(1, first.Probe.Unlearned.TargetLabel);
         Assert.InRange(first.Probe.EvidenceLeft!.Value, -1, 0.3);
-        Assert.Equal(0.7, first.ReserveRatio);
+        Assert.Equal(0.8, first.ReserveRatio);
         var (accuracy, attack) = _suspect.Measure(first.Model);
         Assert.InRange(accuracy, 0.9, 1);
         Assert.InRange(attack, 0, 0.1);
