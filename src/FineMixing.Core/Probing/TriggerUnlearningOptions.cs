@@ -11,8 +11,8 @@ public sealed record TriggerUnlearningOptions
     /// <summary>Texts the reference of the search is distilled on, at least 1; it needs less than a defence of its own. Default 3,000.</summary>
     public int ReferenceTexts { get; init; } = 3_000;
 
-    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.7.</summary>
-    public double Threshold { get; init; } = 0.7;
+    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.75.</summary>
+    public double Threshold { get; init; } = 0.75;
 
     /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.8.</summary>
     public double ReserveRatio { get; init; } = 0.8;
