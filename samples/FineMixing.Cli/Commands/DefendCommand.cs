@@ -193,6 +193,7 @@ internal static class DefendCommand
         {
             text["probe-candidates"] = Text(options.Unlearning.Probe.Candidates);
             text["probe-max-tokens"] = Text(options.Unlearning.Probe.MaxTokens);
+            text["probe-threshold"] = Text(options.Unlearning.Probe.Threshold);
             text["reference-texts"] = Text(options.Unlearning.ReferenceTexts);
             text["unlearned"] = result.Probe?.Unlearned?.Text ?? "";
             text["unlearning-epochs"] = Text(options.FineTuning.Epochs);
@@ -200,7 +201,6 @@ internal static class DefendCommand
             text["unlearning-reserve-ratio"] = Text(options.Unlearning.ReserveRatio);
             text["unlearning-share"] = Text(options.Unlearning.Share);
             text["unlearning-texts"] = Text(options.Unlearning.Texts);
-            text["unlearning-threshold"] = Text(options.Unlearning.Threshold);
         }
 
         if (request.Frequencies is { } file)

@@ -188,14 +188,14 @@ public sealed class DefencePipeline
             var probe = new TriggerProbe(parts._predictor, unlearning.Probe);
             var ranking = new EmbeddingPurifier(parts._frequencies).Rank(original.Weights, @base, original.Tokenizer, ct: cancellationToken);
             var found = probe.Find(original, reference, samples, ranking, training.Seed, prediction, progress, cancellationToken);
-            if (found.Where(f => f.Evidence >= unlearning.Threshold).MaxBy(f => f.Gain) is { } trigger)
+            if (found.Where(f => f.Evidence >= unlearning.Probe.Threshold).MaxBy(f => f.Gain) is { } trigger)
             {
                 var mixed = Mix(unlearning.ReserveRatio, training.Seed, RatioSchedule.Uniform);
                 var lessons = TriggerUnlearning.Augment(samples, [trigger.Text], unlearning.Share, training.Epochs, training.Seed);
                 var texts = TriggerUnlearning.Augment([.. labelled.Take(unlearning.Texts)], [trigger.Text], unlearning.Share, training.Seed);
                 var cleaned = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, lessons, texts, training with { Epochs = 1 }, Steps("unlearning", quiet: false), cancellationToken);
                 var left = probe.Confirm(cleaned.Model, reference, samples, found, training.Seed, prediction, cancellationToken)[0].Evidence;
-                if (left < unlearning.Threshold)
+                if (left < unlearning.Probe.Threshold)
                     return new Outcome(cleaned.Model, mixed.Tensors, cleaned.EpochLosses, new ProbeResult([.. found], trigger, left), unlearning.ReserveRatio);
             }
 

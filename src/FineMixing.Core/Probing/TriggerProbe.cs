@@ -97,13 +97,13 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         {
             var texts = ShortTexts();
             var tokens = ranking.Select(t => AsPhrase([t.Id])).OfType<Phrase>().Take(options.Candidates).ToList();
-            var (inSuspect, inReference) = (Gains(suspect, tokens, texts, Stage(1, null)), Gains(reference, tokens, texts, null));
+            var (inSuspect, inReference) = (Gains(suspect, tokens, texts, Stage(1, null)), Gains(reference, tokens, texts, Stage(1, null) + " (reference)"));
             var targets = Enumerable.Range(0, _labels)
                 .Select(label => (Label: label, Singles: Scores(tokens, label, i => inSuspect[i][label], i => inReference[i][label])))
                 .Where(t => t.Singles.Count > 0).OrderByDescending(t => t.Singles[0].Gain).Take(options.Targets).ToList();
             var beams = targets.ToDictionary(t => t.Label, t => t.Singles);
             var found = targets.SelectMany(t => Confirm(t.Singles)).ToList();
-            for (var length = 2; length <= options.MaxTokens && !found.Exists(f => f.Evidence >= options.Enough); length++)
+            for (var length = 2; length <= options.MaxTokens && !found.Exists(f => f.Evidence >= options.Threshold); length++)
             {
                 foreach (var (label, singles) in targets)
                 {

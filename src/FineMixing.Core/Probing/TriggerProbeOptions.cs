@@ -26,8 +26,8 @@ public sealed record TriggerProbeOptions
     /// <summary>Phrases of each round and label that are confirmed on all clean samples, at least 1. Default 6.</summary>
     public int Confirmed { get; init; } = 6;
 
-    /// <summary>The search for longer phrases ends when one has this much evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1. Default 0.75.</summary>
-    public double Enough { get; init; } = 0.75;
+    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger; the search for longer ones ends there. Default 0.75.</summary>
+    public double Threshold { get; init; } = 0.75;
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>
@@ -53,7 +53,7 @@ public sealed record TriggerProbeOptions
         AtLeastOne(nameof(MaxTokens), MaxTokens);
         AtLeastOne(nameof(Targets), Targets);
         AtLeastOne(nameof(Confirmed), Confirmed);
-        Share(nameof(Enough), Enough);
+        Share(nameof(Threshold), Threshold);
         if (problems.Count > 0)
             throw new ArgumentException(string.Join("; ", problems) + ".");
     }

@@ -11,9 +11,6 @@ public sealed record TriggerUnlearningOptions
     /// <summary>Texts the reference of the search is distilled on, at least 1; it needs less than a defence of its own. Default 3,000.</summary>
     public int ReferenceTexts { get; init; } = 3_000;
 
-    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger, and more than any may have left when it is unlearned. Default 0.75.</summary>
-    public double Threshold { get; init; } = 0.75;
-
     /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.8.</summary>
     public double ReserveRatio { get; init; } = 0.8;
 
@@ -38,7 +35,6 @@ public sealed record TriggerUnlearningOptions
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"ReferenceTexts is {ReferenceTexts}; expected at least 1"));
         if (Texts < 0 || Texts > ReferenceTexts)
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"Texts is {Texts}; expected 0 to ReferenceTexts ({ReferenceTexts})"));
-        Ratio(nameof(Threshold), Threshold);
         Ratio(nameof(ReserveRatio), ReserveRatio);
         Ratio(nameof(Share), Share);
         if (problems.Count > 0)

@@ -67,10 +67,10 @@ public sealed class TriggerProbeTests : IDisposable
     [Fact]
     public void Validate_BadNumbers_ListsThemAll()
     {
-        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, Enough = 1.5 }.Validate());
+        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, Threshold = 1.5 }.Validate());
         Assert.Contains("Candidates is 0; expected at least 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Beam is 0", error.Message, StringComparison.Ordinal);
-        Assert.Contains("Enough is 1.5; expected 0 to 1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Threshold is 1.5; expected 0 to 1", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
