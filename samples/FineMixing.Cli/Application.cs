@@ -26,14 +26,23 @@ internal static class Application
         }
 
         using var fileTooLarge = OperatingSystem.IsWindows() ? null : PosixSignalRegistration.Create(FileTooLarge, context => context.Cancel = true);
+
+        // A closed terminal cancels as Ctrl+C does.
+        using var hangUp = new CancellationTokenSource();
+        using var closed = OperatingSystem.IsWindows() || IgnoresHangUp() ? null : PosixSignalRegistration.Create(PosixSignal.SIGHUP, context =>
+        {
+            context.Cancel = true;
+            hangUp.Cancel();
+        });
+        var configuration = new InvocationConfiguration
+        {
+            EnableDefaultExceptionHandler = false,
+            // Ctrl+C cancels; the work then stops at the next safe place and removes what it had begun.
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
+        };
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration
-            {
-                EnableDefaultExceptionHandler = false,
-                // Ctrl+C cancels; the work then stops at the next safe place and removes what it had begun.
-                ProcessTerminationTimeout = TimeSpan.FromSeconds(30),
-            });
+            return await parsed.InvokeAsync(configuration, hangUp.Token);
         }
         catch (OperationCanceledException)
         {
@@ -60,6 +69,14 @@ internal static class Application
         var foreseen = error is ArgumentException or IOException or UnauthorizedAccessException or InvalidOperationException or NotSupportedException
             || error.GetType().Namespace?.StartsWith("FineMixing", StringComparison.Ordinal) == true;
         return Screen.OneLine(foreseen ? message : $"{error.GetType().Name}: {message} (--verbose shows where)");
+    }
+
+    // nohup starts a program so that it goes on without its terminal.
+    private static bool IgnoresHangUp()
+    {
+        const string Status = "/proc/self/status", Ignored = "SigIgn:";
+        var line = File.Exists(Status) ? File.ReadLines(Status).FirstOrDefault(l => l.StartsWith(Ignored, StringComparison.Ordinal)) : null;
+        return line is not null && (Convert.ToUInt64(line[Ignored.Length..].Trim(), 16) & 1) != 0;
     }
 
     private static string CommandPath(ParseResult parsed)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FineMixing.Cli.Reporting;
 using FineMixing.Cli.Terminal;
 using FineMixing.Evaluation;
 
@@ -29,6 +30,13 @@ internal static class ConsoleView
         if (result.TriggerRank > Tokens)
             Screen.Line(Text($"The trigger \"{options.Trigger}\" has rank {result.TriggerRank}."));
         Screen.Line();
+
+        if (result.Cleaned.Probe is { } probe)
+        {
+            Screen.Line("Search for the trigger, among these tokens, with the clean sentences:");
+            ProbeView.Show(probe);
+            Screen.Line();
+        }
 
         if (result.Examples.Count == 0)
             return;

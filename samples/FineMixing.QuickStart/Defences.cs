@@ -1,7 +1,6 @@
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
 using FineMixing.Distillation;
-using FineMixing.Mixing;
 using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Torch.Evaluation;
@@ -23,24 +22,26 @@ internal sealed class Defences(StateDict pretrained, CleanSet clean, DefenderOpt
     public DefenceResult FineMix(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>
         Run(suspect, new DefenceOptions { Method = DefenceMethod.FineMixing, PurifyTopK = options.PurifyTopK, ReserveRatio = options.ReserveRatio }, progress, cancellationToken);
 
-    /// <summary>Gives the upper layers back as well, then learns the suspect's answers on text made from the clean sentences: they carry what it knows, and no trigger.</summary>
-    public DefenceResult Distil(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) => Run(
-        suspect,
-        new DefenceOptions
-        {
-            Method = DefenceMethod.Distillation,
-            PurifyTopK = options.PurifyTopK,
-            ReserveRatio = options.DistillationRatio,
-            Schedule = RatioSchedule.ResetTop(options.DistillationResetLayers),
-            Distillation = Made(clean),
-        },
-        progress,
-        cancellationToken);
-
-    private DistillationOptions Made(CleanSet samples)
+    /// <summary>Distils a model without the upper layers on text made from the clean sentences, compares the suspect with it to find the trigger, and unlearns that: what <c>finemix defend</c> does, on less text.</summary>
+    public DefenceResult Unlearn(ClassifierModel suspect, IProgress<DefenceProgress> progress, CancellationToken cancellationToken)
     {
-        var defaults = samples.Examples.Any(e => e.TextPair is not null) ? DistillationOptions.ForPairs : DistillationOptions.ForSentences;
-        return defaults with { Texts = options.DistillationTexts, Training = defaults.Training with { Epochs = options.DistillationEpochs } };
+        var defaults = DefenceDefaults.For(DefenceMethod.TriggerUnlearning, clean.Examples.Any(e => e.TextPair is not null));
+        var made = DistillationOptions.For(clean);
+        return Run(
+            suspect,
+            defaults with
+            {
+                PurifyTopK = options.PurifyTopK,
+                Distillation = made with { Texts = options.ReferenceTexts, Training = made.Training with { Epochs = options.ReferenceEpochs } },
+                Unlearning = defaults.Unlearning with
+                {
+                    ReferenceTexts = options.ReferenceTexts,
+                    Texts = options.UnlearningTexts,
+                    Probe = defaults.Unlearning.Probe with { Candidates = options.Candidates, MaxTokens = options.MaxTokens },
+                },
+            },
+            progress,
+            cancellationToken);
     }
 
     private DefenceResult Run(ClassifierModel suspect, DefenceOptions defence, IProgress<DefenceProgress> progress, CancellationToken cancellationToken) =>

@@ -11,17 +11,20 @@ internal sealed record DefenderOptions
     /// <summary>Share of the weights Fine-mixing keeps from the suspect.</summary>
     public double ReserveRatio { get; init; } = 0.3;
 
-    /// <summary>Upper layers that are given back to the pre-trained model before distillation.</summary>
-    public int DistillationResetLayers { get; init; } = 2;
-
-    /// <summary>Share of the other weights kept before distillation.</summary>
-    public double DistillationRatio { get; init; } = 0.8;
-
-    /// <summary>Made-up texts the cleaned model learns from the suspect's answers to; fewer than the library's default, for time.</summary>
-    public int DistillationTexts { get; init; } = 3_000;
+    /// <summary>Made-up texts the reference of the search for the trigger learns the suspect's answers to; fewer than the library's default, for time.</summary>
+    public int ReferenceTexts { get; init; } = 2_000;
 
     /// <summary>Passes over them.</summary>
-    public int DistillationEpochs { get; init; } = 2;
+    public int ReferenceEpochs { get; init; } = 2;
+
+    /// <summary>Those of them that take part in unlearning.</summary>
+    public int UnlearningTexts { get; init; } = 1_000;
+
+    /// <summary>The most suspicious tokens that are tried.</summary>
+    public int Candidates { get; init; } = 300;
+
+    /// <summary>Longest phrase that is tried.</summary>
+    public int MaxTokens { get; init; } = 2;
 
     /// <summary>How the defender fine-tunes.</summary>
     public FineTuningOptions Training { get; init; } = new() { Shards = 2 };

@@ -16,6 +16,7 @@ internal static class Figures
         cleanSamples = result.Data.Clean.Examples.Count,
         triggerRank = result.TriggerRank,
         models = result.Rows.Select(r => new { name = r.Name, result = EvaluationResult.Create(r.Accuracy, r.Attack) }),
+        probe = result.Cleaned.Probe,
         tokens = result.Ranking.Take(Tokens),
         examples = result.Examples,
     };

@@ -40,7 +40,7 @@ internal static class Output
         {
             Directory.CreateDirectory(temporary);
             Save(result.Suspect, Path.Combine(temporary, SuspectModel), Manifest("badnets", result));
-            Save(result.Cleaned.Model, Path.Combine(temporary, CleanedModel), Manifest("distillation", result));
+            Save(result.Cleaned.Model, Path.Combine(temporary, CleanedModel), Manifest("trigger-unlearning", result));
             ReportPage.Build(result).Save(temporary);
             JsonFile.Write(Path.Combine(temporary, ResultFile), Figures.Of(result));
             Directory.CreateDirectory(target);
@@ -71,6 +71,8 @@ internal static class Output
 
     private static ProvenanceManifest Manifest(string method, QuickStartResult result)
     {
+        static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
+        var defender = result.Options.Defender;
         var options = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["data"] = result.Data.Description,
@@ -78,9 +80,13 @@ internal static class Output
         };
         if (method != "badnets")
         {
-            options["reserve-ratio"] = result.Options.Defender.DistillationRatio.ToString(CultureInfo.InvariantCulture);
-            options["schedule"] = result.Cleaned.Options.Schedule.ToString();
-            options["purify-top-k"] = result.Options.Defender.PurifyTopK.ToString(CultureInfo.InvariantCulture);
+            options["purify-top-k"] = Text(defender.PurifyTopK);
+            options["reference-texts"] = Text(defender.ReferenceTexts);
+            options["reference-epochs"] = Text(defender.ReferenceEpochs);
+            options["unlearning-texts"] = Text(defender.UnlearningTexts);
+            options["probe-candidates"] = Text(defender.Candidates);
+            options["probe-max-tokens"] = Text(defender.MaxTokens);
+            options["unlearned"] = result.Cleaned.Probe?.Unlearned?.Text ?? "";
         }
 
         return new ProvenanceManifest

@@ -31,7 +31,7 @@ internal static class QuickStartRun
     public const string Suspect = "backdoored model";
     public const string FineTuned = "fine-tuning";
     public const string FineMixed = "Fine-mixing + E-PUR";
-    public const string Distilled = "distillation + E-PUR";
+    public const string Unlearned = "trigger unlearning";
 
     /// <summary>The embedded model, copied beside the program.</summary>
     public static string EmbeddedModel { get; } = Path.Combine(AppContext.BaseDirectory, "model");
@@ -48,11 +48,11 @@ internal static class QuickStartRun
         var defences = new Defences(pretrained.Weights, data.Clean, options.Defender, options.Seed, options.Threads);
         var tuned = defences.FineTune(suspect, Steps(progress, FineTuned), cancellationToken);
         var mixed = defences.FineMix(suspect, Steps(progress, FineMixed), cancellationToken);
-        var cleaned = defences.Distil(suspect, Steps(progress, Distilled), cancellationToken);
+        var cleaned = defences.Unlearn(suspect, Steps(progress, Unlearned), cancellationToken);
         var ranking = new EmbeddingPurifier(TokenFrequencies.Default).Rank(suspect.Weights, pretrained.Weights, suspect.Tokenizer, ct: cancellationToken);
 
         var measurement = new Measurement(data, trigger, options);
-        (string Name, ClassifierModel Model)[] models = [(Suspect, suspect), (FineTuned, tuned.Model), (FineMixed, mixed.Model), (Distilled, cleaned.Model)];
+        (string Name, ClassifierModel Model)[] models = [(Suspect, suspect), (FineTuned, tuned.Model), (FineMixed, mixed.Model), (Unlearned, cleaned.Model)];
         var rows = new List<Row>();
         foreach (var (name, model) in models)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FineMixing.Cli.Reporting;
 using FineMixing.Evaluation;
 using FineMixing.Purification;
 using FineMixing.Reports;
@@ -33,7 +34,7 @@ internal static class ReportPage
                 ("test sentences (measuring)", Text($"{data.Test.Examples.Count}")),
                 ("embedding rows reset by E-PUR", Text($"{options.Defender.PurifyTopK}")),
                 ("reserve ratio of Fine-mixing", Text($"{options.Defender.ReserveRatio}")),
-                ("distillation", Text($"upper {options.Defender.DistillationResetLayers} layers reset, ratio {options.Defender.DistillationRatio} elsewhere, {options.Defender.DistillationTexts} made texts, {options.Defender.DistillationEpochs} passes")),
+                ("trigger unlearning", Text($"reference distilled on {options.Defender.ReferenceTexts} made texts, {options.Defender.ReferenceEpochs} passes; {options.Defender.Candidates} tokens tried; unlearning with {options.Defender.UnlearningTexts} of the texts")),
                 ("seed", Text($"{options.Seed}")),
             ])
             .Heading("Before and after")
@@ -47,6 +48,8 @@ internal static class ReportPage
                 [new("model"), new("accuracy", true), new("attack success", true), new("without trigger", true)],
                 [.. result.Rows.Select(r => (IReadOnlyList<string>)[r.Name, ConsoleView.Rate(r.Accuracy), ConsoleView.Rate(r.Attack.AttackSuccessRate), ConsoleView.Rate(r.Attack.TargetRateWithoutTrigger)])],
                 "95% Wilson intervals and counts");
+        if (result.Cleaned.Probe is { } probe)
+            ProbeView.AddTo(builder, probe);
         AddExamples(builder, result);
         AddTokens(builder, result);
         return builder.Build();

@@ -21,8 +21,6 @@ namespace FineMixing.Cli.Commands;
 /// <summary><c>finemix defend</c>: a cleaned model from a suspect, its base and a few clean samples.</summary>
 internal static class DefendCommand
 {
-    private const int PhrasesShown = 5;
-
     public static Command Create()
     {
         var defaults = DefenceDefaults.Options;
@@ -102,13 +100,17 @@ internal static class DefendCommand
             Screen.Note(string.Create(CultureInfo.InvariantCulture, $"'{request.Clean}' has {clean.Examples.Count} texts, fewer than {options.Samples}: all are used."));
 
         var frequencies = TokenTable.Read(request.Frequencies);
-        var tuner = new TorchFineTuner(NoteLogger.Instance) { Snapshots = TrainingOptions.Snapshots(request.Output) };
+
+        // Several trainings in a row: one that is done stays done until the model is written.
+        var snapshots = TrainingOptions.Snapshots(request.Output) with { KeepFinished = true };
+        var tuner = new TorchFineTuner(NoteLogger.Instance) { Snapshots = snapshots };
         var pipeline = new DefencePipeline(tuner, tuner, new TorchPredictor(NoteLogger.Instance), frequencies);
         var result = ProgressReporter.Run(progress => pipeline.Run(
             suspect, @base, clean, options, new Relay<DefenceProgress>(p => progress.Report(new WorkProgress(p.Stage, p.Done, p.Total, "steps"))), token));
 
         var manifest = Manifest(request, result, checkpoint, baseCheckpoint, token);
         ModelFolder.Save(result.Model, request.Output, request.Suspect, suspectFolder.DType, manifest, cancellationToken: token);
+        snapshots.Remove();
         Show(request, result);
         if (request.Report is { } report)
         {
@@ -135,14 +137,7 @@ internal static class DefendCommand
         if (result.ResetTokens.Count > 0)
             Screen.Line($"E-PUR reset {result.ResetTokens.Count} embedding rows, first: {string.Join(' ', result.ResetTokens.Take(10).Select(t => t.Token))}");
         if (result.Probe is { } probe)
-        {
-            Screen.Table(
-                [new("phrase"), new("label"), new("flips in the suspect", true), new("in the reference", true), new("")],
-                [.. probe.Phrases.Take(PhrasesShown).Select(p => (IReadOnlyList<string>)[p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips), p == probe.Unlearned ? "unlearned" : ""])]);
-            Screen.Line(probe.Unlearned is { } trigger
-                ? $"'{trigger.Text}' acts like a trigger for label {trigger.TargetLabel}: it was unlearned"
-                : "no phrase acts enough like a trigger: the distilled model was taken");
-        }
+            ProbeView.Show(probe);
 
         var ratio = result.ReserveRatio is { } used ? string.Create(CultureInfo.InvariantCulture, $", reserve ratio {used:0.##}") : "";
         Screen.Line($"{result.Options.Method.Title()}{ratio}, {result.Samples} clean texts: written to {request.Output}");
@@ -214,8 +209,6 @@ internal static class DefendCommand
             Tensors = [.. result.MixedTensors.Select(t => new TensorProvenance(t.Name, t.Action == TensorAction.Mixed ? options.Method.Name() : JsonName(t.Action), t.Elements, ReserveRatio: t.Ratio))],
         };
     }
-
-    private static string Percent(double share) => string.Create(CultureInfo.InvariantCulture, $"{share * 100:F0}%");
 
     private static string JsonName(TensorAction action) => action.ToString().ToLowerInvariant();
 

@@ -33,7 +33,7 @@ internal static class DefenceReport
         if (result.Search is { } search)
             AddSearch(builder, search);
         if (result.Probe is { } probe)
-            AddProbe(builder, probe);
+            ProbeView.AddTo(builder, probe);
         AddLayers(builder, result);
         ScanReport.AddCharts(builder, ranking, result.Options.PurifyTopK);
         builder.Table(
@@ -68,23 +68,6 @@ internal static class DefenceReport
                     ])]);
         if (!search.WithinTolerance)
             builder.Paragraph("No ratio kept the accuracy within the tolerance; the most accurate one was taken.");
-    }
-
-    private static void AddProbe(ReportBuilder builder, ProbeResult probe)
-    {
-        string Percent(double share) => (share * 100).ToString("F0", CultureInfo.InvariantCulture);
-        builder.Heading("Search for the trigger")
-            .Paragraph("Suspicious tokens were put into the clean texts, alone and joined to phrases. A trigger carries the suspect to its label and leaves the reference, a distilled model, where it was; a word with a meaning moves both.")
-            .Table(
-                [new("phrase"), new("label", true), new("flips in the suspect (%)", true), new("in the reference (%)", true), new("gain in margin", true), new("insertions", true), new("")],
-                [.. probe.Phrases.Take(TokensShown).Select(p => (IReadOnlyList<string>)
-                    [
-                        p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips),
-                        p.Gain.ToString("F1", CultureInfo.InvariantCulture), p.Trials.ToString(CultureInfo.InvariantCulture), p == probe.Unlearned ? "unlearned" : "",
-                    ])])
-            .Paragraph(probe.Unlearned is { } trigger
-                ? $"'{trigger.Text}' was unlearned; of all these phrases the most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%."
-                : "None has enough evidence: the distilled model was taken.");
     }
 
     private static Rate Interval(RatioSearchRow row)

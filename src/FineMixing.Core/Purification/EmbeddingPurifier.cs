@@ -138,20 +138,31 @@ public sealed class EmbeddingPurifier : IEmbeddingPurifier
         return ranking;
     }
 
-    private static PurificationResult Reset(StateDict suspect, StateDict @base, IReadOnlyList<SuspiciousToken> ranking)
+    private static PurificationResult Reset(StateDict suspect, StateDict @base, IReadOnlyList<SuspiciousToken> ranking) =>
+        new(ResetRows(suspect, @base, ranking.Select(t => t.Id)), ranking);
+
+    /// <summary>The suspect with rows of its word embeddings taken from the base.</summary>
+    /// <param name="suspect">The fine-tuned model; not changed.</param>
+    /// <param name="base">The pre-trained model.</param>
+    /// <param name="ids">Token ids: the rows.</param>
+    /// <exception cref="ArgumentException">A model has no word embeddings.</exception>
+    public static StateDict ResetRows(StateDict suspect, StateDict @base, IEnumerable<int> ids)
     {
+        ArgumentNullException.ThrowIfNull(suspect);
+        ArgumentNullException.ThrowIfNull(@base);
+        ArgumentNullException.ThrowIfNull(ids);
         var weights = suspect.Clone();
         var target = weights[FindWordEmbeddings(suspect).Name];
         var source = @base[FindWordEmbeddings(@base).Name];
         var columns = checked((int)target.Info.Shape[1]);
         var (targetSize, sourceSize) = (columns * (target.Info.DType.BitSize() / 8), columns * (source.Info.DType.BitSize() / 8));
-        foreach (var token in ranking)
+        foreach (var id in ids)
         {
-            var row = new MixSource(source.Info.DType, source.Bytes.AsMemory(checked(token.Id * sourceSize), sourceSize));
-            Mixing.Mixers.SelectionMixer.CopyBase(target.Info.DType, row, target.Bytes.AsSpan(checked(token.Id * targetSize), targetSize));
+            var row = new MixSource(source.Info.DType, source.Bytes.AsMemory(checked(id * sourceSize), sourceSize));
+            Mixing.Mixers.SelectionMixer.CopyBase(target.Info.DType, row, target.Bytes.AsSpan(checked(id * targetSize), targetSize));
         }
 
-        return new PurificationResult(weights, ranking);
+        return weights;
     }
 
     // The regression of the suspect's row on the base's, <x, y> / <y, y>, from three distances: <x, y> = (|x|^2 + |y|^2 - |x - y|^2) / 2.

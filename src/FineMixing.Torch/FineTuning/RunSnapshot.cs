@@ -5,8 +5,10 @@ namespace FineMixing.Torch.FineTuning;
 /// <summary>The snapshot of one training run.</summary>
 internal sealed class RunSnapshot(TrainingSnapshots options, string key, ILogger? logger)
 {
-    private readonly string _path = Path.Combine(options.Folder, $"{key[..16]}.snapshot");
+    private readonly string _path = Path.Combine(options.Folder, key[..16] + TrainingSnapshots.Extension);
+    private readonly long _start = Environment.TickCount64;
     private long _last = Environment.TickCount64;
+    private bool _restored;
     private bool _said;
 
     /// <summary>Restores the state of an earlier, stopped run.</summary>
@@ -15,17 +17,48 @@ internal sealed class RunSnapshot(TrainingSnapshots options, string key, ILogger
         if (!SnapshotFile.TryRead(_path, key, describe))
             return false;
         _last = Environment.TickCount64;
+        _restored = true;
         return true;
     }
 
     /// <summary>Says where the run goes on.</summary>
-    public void SayWhere(int step, int total) => logger?.LogInformation("Going on at step {Step} of {Total}, from a snapshot of an earlier run.", step + 1, total);
+    public void SayWhere(int done, int total)
+    {
+        if (done == total)
+            logger?.LogInformation("All {Total} steps were done by an earlier run.", total);
+        else
+            logger?.LogInformation("Going on at step {Step} of {Total}, from a snapshot of an earlier run.", done + 1, total);
+    }
 
     /// <summary>Saves the state when the interval is over. A snapshot that cannot be written is no reason to stop training.</summary>
     public void SaveIfDue(Action<IStateTransfer> describe)
     {
         if (Environment.TickCount64 - _last < options.Interval.TotalMilliseconds)
             return;
+        Save(describe);
+        _last = Environment.TickCount64;
+    }
+
+    /// <summary>The run is being stopped: what was done since the last snapshot is kept as well, unless the run was shorter than the interval.</summary>
+    public void Stop(Action<IStateTransfer> describe)
+    {
+        if (IsLong)
+            Save(describe);
+    }
+
+    /// <summary>The run has ended: nothing to go on with, or, when finished runs are kept, its end.</summary>
+    public void Finish(Action<IStateTransfer> describe)
+    {
+        if (!options.KeepFinished)
+            options.Remove(_path);
+        else if (IsLong)
+            Save(describe);
+    }
+
+    private bool IsLong => _restored || Environment.TickCount64 - _start >= options.Interval.TotalMilliseconds;
+
+    private void Save(Action<IStateTransfer> describe)
+    {
         try
         {
             SnapshotFile.Write(_path, key, describe);
@@ -35,18 +68,6 @@ internal sealed class RunSnapshot(TrainingSnapshots options, string key, ILogger
         {
             Say($"Training goes on without a snapshot: {error.Message}");
         }
-
-        _last = Environment.TickCount64;
-    }
-
-    /// <summary>The run has ended: nothing to go on with.</summary>
-    public void Remove()
-    {
-        if (!Directory.Exists(options.Folder))
-            return;
-        File.Delete(_path);
-        if (!Directory.EnumerateFileSystemEntries(options.Folder).Any())
-            Directory.Delete(options.Folder);
     }
 
     private void Say(string note)

@@ -44,6 +44,8 @@ internal static class TrainingLoop
             {
                 if (step++ < done)
                     continue;
+                if (cancellationToken.IsCancellationRequested)
+                    snapshot?.Stop(State);
                 cancellationToken.ThrowIfCancellationRequested();
                 using var batchScope = NewDisposeScope();
                 var inputs = Array.ConvertAll(indices, i => data[i]);
@@ -59,7 +61,7 @@ internal static class TrainingLoop
 
         log.Read();
         update.Finish();
-        snapshot?.Remove();
+        snapshot?.Finish(State);
         return log.EpochLosses;
     }
 

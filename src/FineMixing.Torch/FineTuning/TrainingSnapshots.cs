@@ -5,7 +5,7 @@ namespace FineMixing.Torch.FineTuning;
 /// <summary>Keeps the state of long training runs on disk, so that one that was stopped goes on where it was: same data, options and start give the same weights, bit for bit, as without the stop.</summary>
 /// <remarks>
 /// A snapshot holds weights, moments and counters in single precision (three times the size of the weights, plus the vocabulary's). It belongs to one run: other data, options or start weights do not
-/// find it and begin anew. It is removed when the run ends.
+/// find it and begin anew. It is removed when the run ends; with <see cref="KeepFinished"/> the caller removes it.
 /// </remarks>
 /// <param name="Folder">Where snapshots go; created with the first one.</param>
 /// <param name="Interval">Time between two snapshots; zero writes one after every step. Shorter runs write none.</param>
@@ -16,6 +16,29 @@ public sealed record TrainingSnapshots(string Folder, TimeSpan Interval)
     public TrainingSnapshots(string folder)
         : this(folder, TimeSpan.FromMinutes(2))
     {
+    }
+
+    /// <summary>Keeps the end of each run that took longer than <see cref="Interval"/>, so that work of several runs, stopped in a later one, does not repeat the earlier ones; ends with <see cref="Remove()"/>.</summary>
+    public bool KeepFinished { get; init; }
+
+    /// <summary>Removes all snapshots in the folder, and the folder when nothing else is in it.</summary>
+    public void Remove()
+    {
+        if (!Directory.Exists(Folder))
+            return;
+        foreach (var path in Directory.EnumerateFiles(Folder, "*" + Extension))
+            Remove(path);
+    }
+
+    internal const string Extension = ".snapshot";
+
+    internal void Remove(string path)
+    {
+        if (!Directory.Exists(Folder))
+            return;
+        File.Delete(path);
+        if (!Directory.EnumerateFileSystemEntries(Folder).Any())
+            Directory.Delete(Folder);
     }
 
     /// <summary>The snapshot of one run.</summary>

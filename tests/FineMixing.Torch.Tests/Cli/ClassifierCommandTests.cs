@@ -37,6 +37,32 @@ public sealed class ClassifierCommandTests : IDisposable
     }
 
     [Fact]
+    public void Defend_NothingButTheFiles_SearchesForTheTriggerAndRecordsWhatItFinds()
+    {
+        var @base = TinyModel.WriteEncoder(InFolder("base"));
+        var data = TinyModel.WriteData(InFolder("data.tsv"));
+        var (suspect, cleaned) = (InFolder("suspect"), InFolder("cleaned"));
+        Succeed("attack", "--base", @base, "--data", data, "--output", suspect, "--trigger-word", "cf", "--poison-rate", "0.5", "--epochs", "20", "--threads", "1", "--learning-rate", "0.01", "--batch-size", "8");
+
+        // --force: a model of this size moves too far for its base to look like its ancestor.
+        Succeed("defend", "--suspect", suspect, "--base", @base, "--clean", data, "--output", cleaned, "--force", "--json", InFolder("defend.json"));
+        Succeed("verify", cleaned);
+
+        // So small a model knows nothing that would tell a trigger from a word with a meaning; what is found is recorded all the same.
+        using var defended = JsonDocument.Parse(File.ReadAllText(InFolder("defend.json")));
+        Assert.Equal("trigger-unlearning", defended.RootElement.GetProperty("method").GetString());
+        var probe = defended.RootElement.GetProperty("probe");
+        Assert.InRange(probe.GetProperty("phrases").GetArrayLength(), 1, 100);
+        Assert.Contains(probe.GetProperty("phrases").EnumerateArray(), p => p.GetProperty("suspectFlips").GetDouble() > 0.75);
+        using var manifest = JsonDocument.Parse(File.ReadAllText(Path.Combine(cleaned, "finemixing.json")));
+        Assert.Equal("trigger-unlearning", manifest.RootElement.GetProperty("method").GetString());
+        Assert.Equal(
+            probe.TryGetProperty("unlearned", out var unlearned) ? unlearned.GetProperty("text").GetString() : "",
+            manifest.RootElement.GetProperty("options").GetProperty("unlearned").GetString());
+        Assert.False(Directory.Exists(cleaned + ".training"));
+    }
+
+    [Fact]
     public void Defend_UnrelatedBase_IsRefusedAndNothingIsWritten()
     {
         var suspect = InFolder("suspect");
@@ -65,12 +91,14 @@ public sealed class ClassifierCommandTests : IDisposable
         Assert.False(Directory.Exists(InFolder("cleaned")));
     }
 
-    [Fact]
-    public void Defend_CtrlC_LeavesNothingAndSaysSoInOneLine()
+    [Theory]
+    [InlineData("INT")]
+    [InlineData("HUP")]
+    public void Defend_Interrupted_LeavesNothingAndSaysSoInOneLine(string signal)
     {
         var (@base, suspect) = (TinyModel.WriteEncoder(InFolder("base")), TinyModel.WriteEncoder(InFolder("suspect"), drift: 0.1f, head: true));
 
-        var result = Finemix.RunInterrupted("defend", "--suspect", suspect, "--base", @base, "--clean", TinyModel.WriteData(InFolder("data.tsv")), "--output", InFolder("cleaned"), "--method", "fine-mixing", "--reserve-ratio", "0.5", "--epochs", "10000", "--samples", "8", "--threads", "1");
+        var result = Finemix.RunInterrupted(signal, "defend", "--suspect", suspect, "--base", @base, "--clean", TinyModel.WriteData(InFolder("data.tsv")), "--output", InFolder("cleaned"), "--method", "fine-mixing", "--reserve-ratio", "0.5", "--epochs", "10000", "--samples", "8", "--threads", "1");
 
         Assert.Equal(1, result.ExitCode);
         Assert.Equal("finemix: cancelled; nothing was written.", result.ErrorLines[^1]);

@@ -26,14 +26,14 @@ internal static class Finemix
         return Finish(process, process.StandardError.ReadToEndAsync());
     }
 
-    /// <summary>Runs the tool and presses Ctrl+C when it has said something on standard error.</summary>
-    public static FinemixResult RunInterrupted(params string[] arguments)
+    /// <summary>Runs the tool and sends it a signal (INT is Ctrl+C, HUP a closed terminal) when it has said something on standard error.</summary>
+    public static FinemixResult RunInterrupted(string signal, params string[] arguments)
     {
-        // A process that is started in the background may ignore Ctrl+C, and so do its children, unless told otherwise.
+        // A process that is started in the background may ignore signals, and so do its children, unless told otherwise.
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The signal is sent with tools of Linux.");
-        using var process = Start(["env", "--default-signal=INT", "dotnet"], arguments, null);
+        using var process = Start(["env", $"--default-signal={signal}", "dotnet"], arguments, null);
         var first = process.StandardError.ReadLine();
-        using (var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        using (var kill = Process.Start("kill", [$"-{signal}", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
             kill.WaitForExit();
         return Finish(process, Rest());
 

@@ -155,7 +155,7 @@ public sealed class MixCommandTests : IDisposable
             weights.Add(HostTensor.FromFloat32(FormattableString.Invariant($"layers.{i}.weight"), [1 << 16], [.. Enumerable.Range(0, 1 << 16).Select(k => k * 1e-4f)]));
         CheckpointWriter.Write(weights, InFolder("model"));
 
-        var result = Finemix.RunInterrupted("mix", "--suspect", InFolder("model"), "--base", InFolder("model"), "--output", InFolder("mixed"), "--method", "ties", "--threads", "1", "--force");
+        var result = Finemix.RunInterrupted("INT", "mix", "--suspect", InFolder("model"), "--base", InFolder("model"), "--output", InFolder("mixed"), "--method", "ties", "--threads", "1", "--force");
 
         Assert.Equal(1, result.ExitCode);
         Assert.Equal("finemix: cancelled; nothing was written.", result.ErrorLines[^1]);

@@ -99,6 +99,40 @@ public sealed class TrainingSnapshotsTests : IDisposable
     }
 
     [Fact]
+    public void FineTune_StoppedTwice_LosesNoStep()
+    {
+        var whole = new TorchFineTuner().FineTune(_tiny.Start, _clean, Options);
+        Stop(Options);
+
+        // No snapshot is due here: it is the stop that writes one.
+        Stop(Options, new TorchFineTuner(_notes) { Snapshots = new TrainingSnapshots(Snapshots) }, StopAt + 4);
+        var steps = new List<int>();
+        var again = Tuner().FineTune(_tiny.Start, _clean, Options, null, new Reporter(p => steps.Add(p.Step)));
+        Assert.Equal(Enumerable.Range(StopAt + 5, 14 - StopAt), steps);
+        Assert.All(whole.Model.Weights.Tensors, t => Assert.Equal(whole.Model.Weights[t.Name].Bytes, again.Model.Weights[t.Name].Bytes));
+    }
+
+    [Fact]
+    public void FineTune_KeepingFinishedRuns_DoesNotRepeatThem()
+    {
+        var kept = new TrainingSnapshots(Snapshots, TimeSpan.Zero) { KeepFinished = true };
+        var tuner = new TorchFineTuner(_notes) { Snapshots = kept };
+        var whole = tuner.FineTune(_tiny.Start, _clean, Options);
+        var again = tuner.FineTune(_tiny.Start, _clean, Options, null, new Reporter(_ => Assert.Fail("repeated")));
+        Assert.Equal(whole.EpochLosses, again.EpochLosses);
+        Assert.All(whole.Model.Weights.Tensors, t => Assert.Equal(whole.Model.Weights[t.Name].Bytes, again.Model.Weights[t.Name].Bytes));
+        Assert.Contains(_notes.Lines, l => l.Contains("All 18 steps", StringComparison.Ordinal));
+
+        File.WriteAllText(Path.Combine(Snapshots, "mine.txt"), "not a snapshot");
+        kept.Remove();
+        Assert.Equal("mine.txt", Path.GetFileName(Assert.Single(Directory.GetFiles(Snapshots))));
+        File.Delete(Path.Combine(Snapshots, "mine.txt"));
+        tuner.FineTune(_tiny.Start, _clean, Options with { Epochs = 1 });
+        kept.Remove();
+        Assert.False(Directory.Exists(Snapshots));
+    }
+
+    [Fact]
     public void TensorAdamW_Transferred_TakesTheSameNextStep()
     {
         var config = _tiny.Start.Config;
@@ -136,10 +170,10 @@ public sealed class TrainingSnapshotsTests : IDisposable
 
     private TorchFineTuner Tuner() => new(_notes) { Snapshots = new TrainingSnapshots(Snapshots, TimeSpan.Zero) };
 
-    private void Stop(FineTuningOptions options)
+    private void Stop(FineTuningOptions options, TorchFineTuner? tuner = null, int at = StopAt)
     {
         using var source = new CancellationTokenSource();
-        Assert.Throws<OperationCanceledException>(() => Tuner().FineTune(_tiny.Start, _clean, options, null, new Reporter(p => { if (p.Step == StopAt) source.Cancel(); }), source.Token));
+        Assert.Throws<OperationCanceledException>(() => (tuner ?? Tuner()).FineTune(_tiny.Start, _clean, options, null, new Reporter(p => { if (p.Step == at) source.Cancel(); }), source.Token));
     }
 
     private sealed class Reporter(Action<TrainingProgress> report) : IProgress<TrainingProgress>

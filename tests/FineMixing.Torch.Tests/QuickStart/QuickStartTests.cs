@@ -17,7 +17,7 @@ public class QuickStartTests
         TestSamples = 200,
         PoisonRate = 0.03,
         Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 4, BatchSize = 32 },
-        Defender = new DefenderOptions { ReserveRatio = 0.2, Training = new FineTuningOptions { Epochs = 10 }, DistillationTexts = 400 },
+        Defender = new DefenderOptions { ReserveRatio = 0.2, Training = new FineTuningOptions { Epochs = 10 }, ReferenceTexts = 600, UnlearningTexts = 300, Candidates = 30 },
     };
 
     private static readonly QuickStartOptions Tiny = Small with
@@ -26,7 +26,7 @@ public class QuickStartTests
         TestSamples = 20,
         Attack = new FineTuningOptions { LearningRate = 2e-4, Epochs = 1, BatchSize = 32 },
         CleanSamples = 16,
-        Defender = new DefenderOptions { Training = new FineTuningOptions { Epochs = 1 }, DistillationTexts = 32, DistillationEpochs = 1 },
+        Defender = new DefenderOptions { Training = new FineTuningOptions { Epochs = 1 }, ReferenceTexts = 32, ReferenceEpochs = 1, UnlearningTexts = 16, Candidates = 10, MaxTokens = 1 },
     };
 
     private static readonly Relay<WorkProgress> Silent = new(_ => { });

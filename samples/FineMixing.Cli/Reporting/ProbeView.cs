@@ -1,0 +1,39 @@
+using System.Globalization;
+using FineMixing.Cli.Terminal;
+using FineMixing.Probing;
+using FineMixing.Reports;
+
+namespace FineMixing.Cli.Reporting;
+
+/// <summary>What a search for a trigger found, on the screen and on a page.</summary>
+internal static class ProbeView
+{
+    private const int Shown = 5;
+    private const int ShownOnPage = 20;
+
+    public static void Show(ProbeResult probe)
+    {
+        Screen.Table(
+            [new("phrase"), new("label"), new("flips in the suspect", true), new("in the reference", true), new("")],
+            [.. probe.Phrases.Take(Shown).Select(p => (IReadOnlyList<string>)
+                [p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips) + "%", Percent(p.ReferenceFlips) + "%", p == probe.Unlearned ? "unlearned" : ""])]);
+        Screen.Line(probe.Unlearned is { } trigger
+            ? $"'{trigger.Text}' acts like a trigger for label {trigger.TargetLabel}: it was unlearned"
+            : "no phrase acts enough like a trigger: the distilled model was taken");
+    }
+
+    public static void AddTo(ReportBuilder builder, ProbeResult probe) => builder.Heading("Search for the trigger")
+        .Paragraph("Suspicious tokens were put into the clean texts, alone and joined to phrases. A trigger carries the suspect to its label and leaves the reference, a distilled model, where it was; a word with a meaning moves both.")
+        .Table(
+            [new("phrase"), new("label", true), new("flips in the suspect (%)", true), new("in the reference (%)", true), new("gain in margin", true), new("insertions", true), new("")],
+            [.. probe.Phrases.Take(ShownOnPage).Select(p => (IReadOnlyList<string>)
+                [
+                    p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips),
+                    p.Gain.ToString("F1", CultureInfo.InvariantCulture), p.Trials.ToString(CultureInfo.InvariantCulture), p == probe.Unlearned ? "unlearned" : "",
+                ])])
+        .Paragraph(probe.Unlearned is { } trigger
+            ? $"'{trigger.Text}' was unlearned; of all these phrases the most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%."
+            : "None has enough evidence: the distilled model was taken.");
+
+    private static string Percent(double share) => (share * 100).ToString("F0", CultureInfo.InvariantCulture);
+}
