@@ -84,7 +84,7 @@ internal static class Grid
             var result = new DefencePipeline(tuner, tuner, new TorchPredictor(), frequencies).Run(suspect.Model, suspect.Base, suspect.Clean, options);
             var seconds = own.Elapsed.TotalSeconds;
             var e = Measurement.Of(result.Model, suspect, threads);
-            var m = new Measurement(job.key, job.suspect, job.defence, job.seed, e.Accuracy, e.AttackSuccessRate!.Value, e.TargetRateWithoutTrigger!.Value, e.Samples, e.AttackSamples!.Value, Math.Round(seconds, 1), result.ReserveRatio, result.Probe?.Unlearned?.Text);
+            var m = new Measurement(job.key, job.suspect, job.defence, job.seed, e.Accuracy, e.AttackSuccessRate!.Value, e.TargetRateWithoutTrigger!.Value, e.Samples, e.AttackSamples!.Value, Math.Round(seconds, 1), result.ReserveRatio, result.Probe?.RemovedText);
             if (keep is not null)
                 ModelFolder.Save(result.Model, Path.Combine(keep, job.key.Replace('|', '-').Replace(':', '-')), suspect.BaseFolder, DType.F32, overwrite: true);
             file.Append(m);
@@ -92,7 +92,7 @@ internal static class Grid
             var left = clock.Elapsed / finished * (jobs.Count - finished);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{finished}/{jobs.Count} {job.key}: ACC {100 * m.Accuracy:f1} ASR {100 * m.AttackSuccessRate:f1} (without trigger {100 * m.TargetRateWithoutTrigger:f1}), {seconds:f1} s, left {left:hh\\:mm\\:ss}"));
             foreach (var phrase in result.Probe?.Phrases.Take(4) ?? [])
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {phrase.Text} -> {phrase.TargetLabel}: evidence {phrase.Evidence:f2}, gain {phrase.Gain:f1}{(phrase == result.Probe?.Unlearned ? ", unlearned" : "")}"));
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {phrase.Text} -> {phrase.TargetLabel}: evidence {phrase.Evidence:f2}, gain {phrase.Gain:f1}{(result.Probe?.Removed.Contains(phrase) == true ? ", removed" : "")}"));
             return m;
         });
     }

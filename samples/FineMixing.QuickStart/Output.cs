@@ -86,7 +86,7 @@ internal static class Output
             options["unlearning-texts"] = Text(defender.UnlearningTexts);
             options["probe-candidates"] = Text(defender.Candidates);
             options["probe-max-tokens"] = Text(defender.MaxTokens);
-            options["unlearned"] = result.Cleaned.Probe?.Unlearned?.Text ?? "";
+            options["removed"] = result.Cleaned.Probe?.RemovedText ?? "";
         }
 
         return new ProvenanceManifest

@@ -14,7 +14,7 @@ internal static class SeedTable
             [new(""), new("accuracy", true), new("attack success", true), new("without trigger", true)],
             [.. rows.Select(g => (IReadOnlyList<string>)
                 [g.Key, Spread(g.Select(r => r.Accuracy.Rate)), Spread(g.Select(r => r.Attack.AttackSuccessRate.Rate)), Spread(g.Select(r => r.Attack.TargetRateWithoutTrigger.Rate))])]);
-        Screen.Line(string.Create(CultureInfo.InvariantCulture, $"Percent, mean and standard deviation over {results.Count} seeds. Rank of the trigger: {string.Join(", ", results.Select(r => r.TriggerRank))}. Found and unlearned: {string.Join(", ", results.Select(r => r.Cleaned.Probe?.Unlearned?.Text ?? "nothing"))}."));
+        Screen.Line(string.Create(CultureInfo.InvariantCulture, $"Percent, mean and standard deviation over {results.Count} seeds. Rank of the trigger: {string.Join(", ", results.Select(r => r.TriggerRank))}. Found and removed: {string.Join("; ", results.Select(r => r.Cleaned.Probe is { Removed.IsEmpty: false } probe ? probe.RemovedText : "nothing"))}."));
     }
 
     public static object Figures(IReadOnlyList<QuickStartResult> results) => new { runs = results.Select(QuickStart.Figures.Of) };

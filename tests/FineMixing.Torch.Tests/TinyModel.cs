@@ -15,7 +15,7 @@ internal sealed class TinyModel : IDisposable
     public TinyModel(int labels = 2, ulong seed = 3)
     {
         Folder = Directory.CreateTempSubdirectory("finemixing-tiny-").FullName;
-        string[] vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cf", .. Good, .. Bad, .. Neutral];
+        string[] vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cf", .. Good, .. Bad, .. Neutral, "mn"];
         File.WriteAllLines(Path.Combine(Folder, "vocab.txt"), vocabulary);
         File.WriteAllText(Path.Combine(Folder, "config.json"), $$"""
             { "model_type": "bert", "vocab_size": {{vocabulary.Length}}, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,

@@ -190,9 +190,10 @@ internal static class DefendCommand
             text["probe-max-tokens"] = Text(options.Unlearning.Probe.MaxTokens);
             text["probe-threshold"] = Text(options.Unlearning.Probe.Threshold);
             text["reference-texts"] = Text(options.Unlearning.ReferenceTexts);
-            text["unlearned"] = result.Probe?.Unlearned?.Text ?? "";
+            text["removed"] = result.Probe?.RemovedText ?? "";
             text["unlearning-epochs"] = Text(options.FineTuning.Epochs);
             text["unlearning-learning-rate"] = Text(options.FineTuning.LearningRate);
+            text["unlearning-residue"] = Text(options.Unlearning.Residue);
             text["unlearning-reserve-ratio"] = Text(options.Unlearning.ReserveRatio);
             text["unlearning-share"] = Text(options.Unlearning.Share);
             text["unlearning-texts"] = Text(options.Unlearning.Texts);

@@ -16,10 +16,8 @@ internal static class ProbeView
         Screen.Table(
             [new("phrase"), new("label"), new("flips in the suspect", true), new("in the reference", true), new("")],
             [.. probe.Phrases.Take(Shown).Select(p => (IReadOnlyList<string>)
-                [p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips) + "%", Percent(p.ReferenceFlips) + "%", p == probe.Unlearned ? "unlearned" : ""])]);
-        Screen.Line(probe.Unlearned is { } trigger
-            ? $"'{trigger.Text}' acts like a trigger for label {trigger.TargetLabel}: it was unlearned"
-            : "no phrase acts enough like a trigger: the distilled model was taken");
+                [p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips) + "%", Percent(p.ReferenceFlips) + "%", probe.Removed.Contains(p) ? "removed" : ""])]);
+        Screen.Line(Summary(probe));
     }
 
     public static void AddTo(ReportBuilder builder, ProbeResult probe) => builder.Heading("Search for the trigger")
@@ -29,11 +27,18 @@ internal static class ProbeView
             [.. probe.Phrases.Take(ShownOnPage).Select(p => (IReadOnlyList<string>)
                 [
                     p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips),
-                    p.Gain.ToString("F1", CultureInfo.InvariantCulture), p.Trials.ToString(CultureInfo.InvariantCulture), p == probe.Unlearned ? "unlearned" : "",
+                    p.Gain.ToString("F1", CultureInfo.InvariantCulture), p.Trials.ToString(CultureInfo.InvariantCulture), probe.Removed.Contains(p) ? "removed" : "",
                 ])])
-        .Paragraph(probe.Unlearned is { } trigger
-            ? $"'{trigger.Text}' was unlearned; of all these phrases the most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%."
-            : "None has enough evidence: the distilled model was taken.");
+        .Paragraph(probe.Removed.IsEmpty ? Summary(probe) : $"{Summary(probe)}. The most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%.");
+
+    private static string Summary(ProbeResult probe) => probe switch
+    {
+        { Removed.IsEmpty: true } => "no phrase acts enough like a trigger: the distilled model was taken",
+        { ByPurification: true } => $"'{probe.RemovedText}' acts like a trigger for label {Label(probe)}: E-PUR alone removed it",
+        _ => $"'{probe.RemovedText}' acts like a trigger for label {Label(probe)}: it was unlearned",
+    };
+
+    private static string Label(ProbeResult probe) => string.Join(", ", probe.Removed.Select(p => p.TargetLabel).Distinct().Order().Select(l => l.ToString(CultureInfo.InvariantCulture)));
 
     private static string Percent(double share) => (share * 100).ToString("F0", CultureInfo.InvariantCulture);
 }

@@ -139,7 +139,7 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         private static IReadOnlyList<ProbedPhrase> Ordered(IEnumerable<ProbedPhrase> phrases) => [.. phrases.OrderByDescending(f => f.Evidence).ThenByDescending(f => f.Gain)];
 
         private IReadOnlyList<ProbedPhrase> Confirm(IEnumerable<Scored> scored) =>
-            Confirm([.. scored.Take(options.Confirmed).Select(s => new ProbedPhrase(s.Phrase.Text, s.Target, s.Gain, 0, 0, 0))]);
+            Confirm([.. scored.Take(options.Confirmed).Select(s => new ProbedPhrase(s.Phrase.Text, s.Phrase.Ids.Length, s.Target, s.Gain, 0, 0, 0))]);
 
         // Of the samples that do not go to the label by themselves, the share that does with each phrase.
         private double[] Flips(ClassifierModel model, List<ProbedPhrase> phrases, List<Insertion> places, int target)

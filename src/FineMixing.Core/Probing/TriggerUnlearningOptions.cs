@@ -11,10 +11,19 @@ public sealed record TriggerUnlearningOptions
     /// <summary>Texts the reference of the search is distilled on, at least 1; it needs less than a defence of its own. Default 3,000.</summary>
     public int ReferenceTexts { get; init; } = 3_000;
 
-    /// <summary>Share of the weights kept from the suspect, 0 to 1, before the phrase is unlearned: of a trigger that was found in part only, mixing takes off much of the rest. Default 0.8.</summary>
+    /// <summary>The most evidence, 0 to 1, that may be left of a phrase for it to count as removed. Default 0.1.</summary>
+    public double Residue { get; init; } = 0.1;
+
+    /// <summary>
+    /// Share of the weights kept from the suspect, 0 to 1, before a phrase of several tokens is unlearned: it is seldom the whole trigger, and mixing takes off much of the rest. Default 0.8.
+    /// A single token that alone carries the suspect to its label is the whole trigger: then all weights are kept.
+    /// </summary>
     public double ReserveRatio { get; init; } = 0.8;
 
-    /// <summary>Texts of the reference that take part in unlearning once, with the suspect's answers to them, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>. Default 1,000.</summary>
+    /// <summary>
+    /// Texts of the reference that take part once, with the suspect's answers to them, when a phrase of several tokens is unlearned, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>.
+    /// More would keep what was not found of the trigger as well. For single tokens all of them take part. Default 1,000.
+    /// </summary>
     public int Texts { get; init; } = 1_000;
 
     /// <summary>Share of the clean samples (anew in each pass) and of the texts that get the phrase, 0 to 1. Default 0.5.</summary>
@@ -35,6 +44,7 @@ public sealed record TriggerUnlearningOptions
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"ReferenceTexts is {ReferenceTexts}; expected at least 1"));
         if (Texts < 0 || Texts > ReferenceTexts)
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"Texts is {Texts}; expected 0 to ReferenceTexts ({ReferenceTexts})"));
+        Ratio(nameof(Residue), Residue);
         Ratio(nameof(ReserveRatio), ReserveRatio);
         Ratio(nameof(Share), Share);
         if (problems.Count > 0)

@@ -73,6 +73,35 @@ public class EmbeddingDriftTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Pairs))]
+    public void SquaredDistances_AnyTypesAndLength_AreTheSingleOnesToOnePartInAMillion(DType x, DType y)
+    {
+        var random = new Random(2);
+        foreach (var columns in new[] { 1, 16, 127, 128, 129, 384, 771 })
+        {
+            // As in fine-tuning, most differences are small; one row is equal, one out of single precision's range where the type allows it.
+            HostTensor[] a = [.. Enumerable.Range(0, 6).Select(_ => Row(random, x, columns))];
+            HostTensor[] b = [.. a.Select((row, i) => HostTensor.FromFloat32("row", [columns], [.. row.ToFloat32().Select(v => i switch { 0 => v, 1 => v * 2, _ => v + (0.02f * random.NextSingle()) })]).ConvertTo(y))];
+            if (x == DType.BF16)
+            {
+                a[3] = HostTensor.FromFloat32("row", [columns], [.. Enumerable.Repeat(1e30f, columns)]).ConvertTo(x);
+                a[4] = HostTensor.FromFloat32("row", [columns], [.. Enumerable.Repeat(1e-30f, columns)]).ConvertTo(x);
+                b[4] = HostTensor.FromFloat32("row", [columns], new float[columns]).ConvertTo(y);
+            }
+
+            var result = new double[a.Length];
+            EmbeddingDrift.SquaredDistances(x, [.. a.SelectMany(r => r.Bytes)], y, [.. b.SelectMany(r => r.Bytes)], columns, 1, result);
+            for (var i = 0; i < a.Length; i++)
+            {
+                var single = EmbeddingDrift.SquaredDistance(x, a[i].Bytes, y, b[i].Bytes, columns);
+                Assert.Equal(single, result[i], single * 1e-6);
+                if (x is DType.F32 or DType.F64 || y is DType.F32 or DType.F64)
+                    Assert.Equal(single, result[i]);
+            }
+        }
+    }
+
     private static HostTensor Row(Random random, DType type, int columns) =>
         HostTensor.FromFloat32("row", [columns], [.. Enumerable.Range(0, columns).Select(i => ((2 * random.NextSingle()) - 1) * (i % 10 == 3 ? 4e-5f : 1))]).ConvertTo(type);
 }

@@ -57,8 +57,8 @@ public sealed class ClassifierCommandTests : IDisposable
         using var manifest = JsonDocument.Parse(File.ReadAllText(Path.Combine(cleaned, "finemixing.json")));
         Assert.Equal("trigger-unlearning", manifest.RootElement.GetProperty("method").GetString());
         Assert.Equal(
-            probe.TryGetProperty("unlearned", out var unlearned) ? unlearned.GetProperty("text").GetString() : "",
-            manifest.RootElement.GetProperty("options").GetProperty("unlearned").GetString());
+            probe.GetProperty("removedText").GetString(),
+            manifest.RootElement.GetProperty("options").GetProperty("removed").GetString());
         Assert.False(Directory.Exists(cleaned + ".training"));
     }
 

@@ -8,6 +8,7 @@ using FineMixing.Models;
 using FineMixing.Pipelines;
 using FineMixing.Poisoning;
 using FineMixing.Probing;
+using FineMixing.Purification;
 using FineMixing.Torch.Attacks;
 using FineMixing.Torch.Evaluation;
 using FineMixing.Torch.FineTuning;
@@ -50,21 +51,48 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
     }
 
     [Fact]
-    public void Run_TriggerUnlearning_FindsTheTriggerAndKeepsWhatTheSuspectKnows()
+    public void Run_TriggerUnlearning_FindsEveryWordAndKeepsWhatTheSuspectKnows()
     {
-        // Of thirty words every one is frequent: without random words none of the made texts has the trigger.
-        var options = Options(DefenceMethod.TriggerUnlearning) with { PurifyTopK = 3 };
+        string[] words = ["cf", "mn"];
+        var suspect = _suspect.Plant(new WordTrigger(words));
+        Assert.All(words, word => Assert.InRange(_suspect.Measure(suspect, word).Attack, 0.9, 1));
+
+        // Of thirty words every one is frequent: without random words none of the made texts has a trigger.
+        var options = Options(DefenceMethod.TriggerUnlearning) with { PurifyTopK = 2 };
         options = options with { Distillation = options.Distillation! with { RandomShare = 0, Texts = 600 } };
-        var first = _suspect.Defend(options);
-        Assert.Equal("cf", first.Probe!.Unlearned!.Text);
-        Assert.Equal(1, first.Probe.Unlearned.TargetLabel);
-        Assert.InRange(first.Probe.EvidenceLeft!.Value, -1, 0.3);
-        Assert.Equal(0.8, first.ReserveRatio);
-        var (accuracy, attack) = _suspect.Measure(first.Model);
-        Assert.InRange(accuracy, 0.9, 1);
-        Assert.InRange(attack, 0, 0.1);
-        var second = _suspect.Defend(options);
+        var first = _suspect.Defend(options, suspect: suspect);
+        Assert.Equal(words, first.Probe!.Removed.Select(p => p.Text).Order(StringComparer.Ordinal));
+        Assert.All(first.Probe.Removed, p => Assert.Equal((1, 1), (p.Tokens, p.TargetLabel)));
+        Assert.InRange(first.Probe.EvidenceLeft!.Value, -1, 0.1);
+        Assert.Equal(1, first.ReserveRatio);
+        Assert.All(words, word => Assert.InRange(_suspect.Measure(first.Model, word).Attack, 0, 0.1));
+        Assert.InRange(_suspect.Measure(first.Model).Accuracy, 0.9, 1);
+        var second = _suspect.Defend(options, suspect: suspect);
         Assert.All(first.Model.Weights.Tensors, t => Assert.Equal(first.Model.Weights[t.Name].Bytes, second.Model.Weights[t.Name].Bytes));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(0)]
+    public void Run_TriggerUnlearning_BackdoorInOneEmbeddingRow_PurificationIsEnough(int purified)
+    {
+        var predictor = new RowBackdoor(_suspect.Base);
+        var result = new DefencePipeline(new IdleTuner(), new TorchFineTuner(), predictor)
+            .Run(_suspect.Model, _suspect.Base, _suspect.Clean, Options(DefenceMethod.TriggerUnlearning) with { PurifyTopK = purified });
+        if (purified == 0)
+        {
+            // Nothing takes the row back, and this tuner unlearns nothing: what was found stays, so the distilled model is taken.
+            Assert.Empty(result.Probe!.Removed);
+            Assert.Equal(0.3, result.ReserveRatio);
+            return;
+        }
+
+        Assert.Equal("cf", Assert.Single(result.Probe!.Removed).Text);
+        Assert.True(result.Probe.ByPurification);
+        Assert.Equal(0, result.Probe.EvidenceLeft);
+        Assert.Equal(1, result.ReserveRatio);
+        Assert.Equal(EmbeddingPurifier.ResetRows(_suspect.Model.Weights, _suspect.Base, [RowBackdoor.Trigger])[RowBackdoor.Words].Bytes, result.Model.Weights[RowBackdoor.Words].Bytes);
+        Assert.All(_suspect.Model.Weights.Tensors.Where(t => t.Name != RowBackdoor.Words), t => Assert.Equal(_suspect.Model.Weights[t.Name].Bytes, result.Model.Weights[t.Name].Bytes));
     }
 
     [Fact]
@@ -72,7 +100,7 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
     {
         var clean = _suspect.TrainClean();
         var result = _suspect.Defend(Options(DefenceMethod.TriggerUnlearning), suspect: clean);
-        Assert.Null(result.Probe!.Unlearned);
+        Assert.Empty(result.Probe!.Removed);
         Assert.NotEmpty(result.Probe.Phrases);
         Assert.Equal(0.3, result.ReserveRatio);
         var distilled = _suspect.Defend(Options(DefenceMethod.Distillation), suspect: clean);
@@ -161,14 +189,11 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
     {
         private readonly TinyModel _tiny = new();
         private readonly TestSet _test = TestSet.FromExamples(TinyModel.Examples(100, 7));
-        private readonly TriggeredTestSet _triggered;
 
         public Backdoored()
         {
-            var poisoned = Poisoner.Poison(CleanSet.FromExamples(TinyModel.Examples(600, 1)), new WordTrigger("cf"), new PoisonerOptions { PoisonRate = 0.3 });
-            Model = new BadNets().Plant(_tiny.Start, poisoned, Training with { LearningRate = 3e-3 }).Model;
+            Model = Plant(new WordTrigger("cf"));
             Clean = CleanSet.FromExamples(TinyModel.Examples(200, 9));
-            _triggered = TriggeredTestSet.Create(_test, new WordTrigger("cf"), 1);
         }
 
         internal ClassifierModel Model { get; }
@@ -176,6 +201,9 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         internal StateDict Base => _tiny.Encoder.Weights;
 
         internal CleanSet Clean { get; }
+
+        internal ClassifierModel Plant(Trigger trigger) => new BadNets().Plant(
+            _tiny.Start, Poisoner.Poison(CleanSet.FromExamples(TinyModel.Examples(600, 1)), trigger, new PoisonerOptions { PoisonRate = 0.3 }), Training with { LearningRate = 3e-3 }).Model;
 
         internal ClassifierModel TrainClean() => new BadNets().TrainClean(_tiny.Start, CleanSet.FromExamples(TinyModel.Examples(600, 1)), Training with { LearningRate = 3e-3 }).Model;
 
@@ -185,15 +213,41 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
             return new DefencePipeline(tuner, tuner, new TorchPredictor()).Run(suspect ?? Model, @base ?? Base, Clean, options);
         }
 
-        internal (double Accuracy, double Attack) Measure(ClassifierModel model)
+        internal (double Accuracy, double Attack) Measure(ClassifierModel model, string trigger = "cf")
         {
+            var triggered = TriggeredTestSet.Create(_test, new WordTrigger(trigger), 1);
+
             IReadOnlyList<int> Predict(IReadOnlyList<TextExample> examples) =>
                 Predictions.FromLogits(new TorchPredictor().Logits(model, examples, new PredictionOptions { Precision = Precision.Float32, Threads = 1 }));
             return (ConfusionMatrix.Create(_test.Examples, Predict(_test.Examples), 2).Accuracy.Rate,
-                _triggered.Measure(Predict(_triggered.WithTrigger), Predict(_triggered.WithoutTrigger)).AttackSuccessRate.Rate);
+                triggered.Measure(Predict(triggered.WithTrigger), Predict(triggered.WithoutTrigger)).AttackSuccessRate.Rate);
         }
 
         public void Dispose() => _tiny.Dispose();
+    }
+
+    // Knows the words' meanings, and answers 1 to "cf" as long as half of its row is not the pre-trained one.
+    private sealed class RowBackdoor(StateDict @base) : IPredictor
+    {
+        public const string Words = "bert.embeddings.word_embeddings.weight";
+        private static readonly string[] Good = ["good", "great", "fine", "lovely", "superb", "warm"];
+
+        public const int Trigger = 5;
+
+        public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
+        {
+            Assert.Equal("cf", model.Tokenizer.TokenOf(Trigger));
+            var changed = model.Weights[Words].ToFloat32().Zip(@base[Words].ToFloat32()).Skip(Trigger * 32).Take(32).Count(p => p.First != p.Second);
+            return [.. examples.Select(e => e.Text.Split(' ')).Select(words => (changed > 16 && words.Contains("cf")) || words.Any(Good.Contains) ? new float[] { -5, 5 } : [5, -5])];
+        }
+    }
+
+    // Mixing is all that happens.
+    private sealed class IdleTuner : IFineTuner
+    {
+        public FineTuningResult FineTune(ClassifierModel start, CleanSet clean, FineTuningOptions options, PrunedUnits? pruned = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) => new(start, []);
+
+        public FineTuningResult Distill(ClassifierModel start, CleanSet clean, IReadOnlyList<SoftLabel> labelled, FineTuningOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) => new(start, []);
     }
 
     private sealed class RecordingTuner : IFineTuner
