@@ -189,6 +189,7 @@ internal static class DefendCommand
             text["probe-candidates"] = Text(options.Unlearning.Probe.Candidates);
             text["probe-max-tokens"] = Text(options.Unlearning.Probe.MaxTokens);
             text["probe-threshold"] = Text(options.Unlearning.Probe.Threshold);
+            text["probe-whole"] = Text(options.Unlearning.Probe.Whole);
             text["reference-texts"] = Text(options.Unlearning.ReferenceTexts);
             text["removed"] = result.Probe?.RemovedText ?? "";
             text["unlearning-epochs"] = Text(options.FineTuning.Epochs);

@@ -188,20 +188,20 @@ public sealed class DefencePipeline
             var probe = new TriggerProbe(parts._predictor, unlearning.Probe);
             var ranking = new EmbeddingPurifier(parts._frequencies).Rank(original.Weights, @base, original.Tokenizer, ct: cancellationToken);
             var found = probe.Find(original, reference, samples, ranking, training.Seed, prediction, progress, cancellationToken);
-            var triggers = Triggers(found, unlearning.Probe.Threshold);
+            var triggers = Triggers(found, unlearning.Probe);
             if (triggers.Length > 0)
             {
                 double Left(ClassifierModel model) => probe.Confirm(model, reference, samples, triggers, training.Seed, prediction, cancellationToken)[0].Evidence;
-                var words = triggers[0].Tokens == 1;
+                var whole = unlearning.Probe.IsWholeTrigger(triggers[0]);
 
                 // What embedding rows alone carried is gone with them, and nothing else need change.
-                if (words && Left(suspect) is var rest && rest <= unlearning.Residue)
+                if (whole && Left(suspect) is var rest && rest <= unlearning.Residue)
                     return new Outcome(suspect, [], [], new ProbeResult([.. found], triggers, rest, ByPurification: true), 1);
-                var kept = words ? 1 : unlearning.ReserveRatio;
+                var kept = whole ? 1 : unlearning.ReserveRatio;
                 var mixed = Mix(kept, training.Seed, RatioSchedule.Uniform);
                 string[] phrases = [.. triggers.Select(t => t.Text)];
                 var lessons = TriggerUnlearning.Augment(samples, phrases, unlearning.Share, training.Epochs, training.Seed);
-                var texts = TriggerUnlearning.Augment([.. labelled.Take(words ? unlearning.ReferenceTexts : unlearning.Texts)], phrases, unlearning.Share, training.Seed);
+                var texts = TriggerUnlearning.Augment([.. labelled.Take(whole ? unlearning.ReferenceTexts : unlearning.Texts)], phrases, unlearning.Share, training.Seed);
                 var cleaned = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, lessons, texts, training with { Epochs = 1 }, Steps("unlearning", quiet: false), cancellationToken);
                 if (Left(cleaned.Model) is var left && left <= unlearning.Residue)
                     return new Outcome(cleaned.Model, mixed.Tensors, cleaned.EpochLosses, new ProbeResult([.. found], triggers, left), kept);
@@ -210,12 +210,11 @@ public sealed class DefencePipeline
             return Distil(samples, ratio, training, quiet: false) with { Probe = new ProbeResult([.. found], []) };
         }
 
-        // Every single token with enough evidence: a backdoor may have several. Longer phrases are variations of one another; the strongest is taken.
-        private static ImmutableArray<ProbedPhrase> Triggers(IReadOnlyList<ProbedPhrase> found, double threshold)
+        // Every token that is a whole trigger: a backdoor may have several. Other phrases are variations of one another, and of a part of the trigger; the strongest is taken.
+        private static ImmutableArray<ProbedPhrase> Triggers(IReadOnlyList<ProbedPhrase> found, TriggerProbeOptions probe)
         {
-            var enough = found.Where(f => f.Evidence >= threshold).ToList();
-            ImmutableArray<ProbedPhrase> words = [.. enough.Where(f => f.Tokens == 1)];
-            return words.Length > 0 ? words : [.. enough.OrderByDescending(f => f.Gain).Take(1)];
+            ImmutableArray<ProbedPhrase> whole = [.. found.Where(probe.IsWholeTrigger)];
+            return whole.Length > 0 ? whole : [.. found.Where(probe.IsTrigger).OrderByDescending(f => f.Gain).Take(1)];
         }
 
         private DistillationOptions Distillation(CleanSet samples) => options.Distillation ?? DistillationOptions.For(samples);

@@ -103,7 +103,7 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
                 .Where(t => t.Singles.Count > 0).OrderByDescending(t => t.Singles[0].Gain).Take(options.Targets).ToList();
             var beams = targets.ToDictionary(t => t.Label, t => t.Singles);
             var found = targets.SelectMany(t => Confirm(t.Singles)).ToList();
-            for (var length = 2; length <= options.MaxTokens && !found.Exists(f => f.Evidence >= options.Threshold); length++)
+            for (var length = 2; length <= options.MaxTokens && !found.Exists(f => options.IsWholeTrigger(f) || (f.Tokens > 1 && options.IsTrigger(f))); length++)
             {
                 foreach (var (label, singles) in targets)
                 {

@@ -26,8 +26,21 @@ public sealed record TriggerProbeOptions
     /// <summary>Phrases of each round and label that are confirmed on all clean samples, at least 1. Default 6.</summary>
     public int Confirmed { get; init; } = 6;
 
-    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger; the search for longer ones ends there. Default 0.75.</summary>
+    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger. Default 0.75.</summary>
     public double Threshold { get; init; } = 0.75;
+
+    /// <summary>The least share of samples, 0 to 1, that a single token with enough evidence must flip in the suspect to be the whole trigger; with less it may be a part of one, and longer phrases are tried. Default 0.95.</summary>
+    public double Whole { get; init; } = 0.95;
+
+    /// <summary>Whether a phrase counts as a trigger.</summary>
+    public bool IsTrigger(ProbedPhrase phrase)
+    {
+        ArgumentNullException.ThrowIfNull(phrase);
+        return phrase.Evidence >= Threshold;
+    }
+
+    /// <summary>Whether a phrase counts as a whole trigger by itself: one token that nothing need be added to.</summary>
+    public bool IsWholeTrigger(ProbedPhrase phrase) => IsTrigger(phrase) && phrase.Tokens == 1 && phrase.SuspectFlips >= Whole;
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>
@@ -54,6 +67,7 @@ public sealed record TriggerProbeOptions
         AtLeastOne(nameof(Targets), Targets);
         AtLeastOne(nameof(Confirmed), Confirmed);
         Share(nameof(Threshold), Threshold);
+        Share(nameof(Whole), Whole);
         if (problems.Count > 0)
             throw new ArgumentException(string.Join("; ", problems) + ".");
     }

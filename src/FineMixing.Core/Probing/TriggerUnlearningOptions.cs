@@ -15,14 +15,14 @@ public sealed record TriggerUnlearningOptions
     public double Residue { get; init; } = 0.1;
 
     /// <summary>
-    /// Share of the weights kept from the suspect, 0 to 1, before a phrase of several tokens is unlearned: it is seldom the whole trigger, and mixing takes off much of the rest. Default 0.8.
-    /// A single token that alone carries the suspect to its label is the whole trigger: then all weights are kept.
+    /// Share of the weights kept from the suspect, 0 to 1, before a part of a trigger is unlearned: mixing takes off much of the rest. Default 0.8.
+    /// When whole triggers were found (<see cref="TriggerProbeOptions.Whole"/>), all weights are kept.
     /// </summary>
     public double ReserveRatio { get; init; } = 0.8;
 
     /// <summary>
-    /// Texts of the reference that take part once, with the suspect's answers to them, when a phrase of several tokens is unlearned, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>.
-    /// More would keep what was not found of the trigger as well. For single tokens all of them take part. Default 1,000.
+    /// Texts of the reference that take part once, with the suspect's answers to them, when a part of a trigger is unlearned, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>.
+    /// More would keep what was not found of the trigger as well. For whole triggers all of them take part. Default 1,000.
     /// </summary>
     public int Texts { get; init; } = 1_000;
 

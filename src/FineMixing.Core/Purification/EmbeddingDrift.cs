@@ -10,15 +10,9 @@ namespace FineMixing.Purification;
 /// Element i always goes to the sum i mod 16, without fused operations, and the 16 sums are added in order: the result is the same bit for bit
 /// for every vector width and however the rows are divided among threads.
 /// </remarks>
-internal static class EmbeddingDrift
+internal static partial class EmbeddingDrift
 {
     private const int Lanes = 16;
-
-    // Steps whose squares are added up in single precision before they go to the double-precision sums.
-    private const int StepsPerBlock = 8;
-
-    // Smaller sums, and those that are not finite, may have left the range of single precision.
-    private const double SmallestInSingle = 1e-24;
 
     private delegate double RowSum(ReadOnlySpan<byte> x, ReadOnlySpan<byte> y, int columns, float scale);
 
@@ -30,23 +24,15 @@ internal static class EmbeddingDrift
     public static void SquaredDistances(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale, Span<double> result)
     {
         var exact = Choose(xType, yType);
-        var sum = (xType, yType, scale) switch
-        {
-            (DType.BF16, DType.BF16, 1) => SumInBlocks<BF16, BF16>,
-            (DType.BF16, DType.F16, 1) => SumInBlocks<BF16, F16>,
-            (DType.F16, DType.BF16, 1) => SumInBlocks<F16, BF16>,
-            (DType.F16, DType.F16, 1) => SumInBlocks<F16, F16>,
-            _ => exact,
-        };
+        var sum = scale == 1 ? ChooseInBlocks(xType, yType) : null;
         var xSize = columns * (xType.BitSize() / 8);
         var ySize = columns * (yType.BitSize() / 8);
         for (var row = 0; row < result.Length; row++)
         {
             var xs = x.Slice(row * xSize, xSize);
             var ys = y.Slice(row * ySize, ySize);
-            var distance = sum(xs, ys, columns, scale);
-            var sure = (distance >= SmallestInSingle && double.IsFinite(distance)) || (distance == 0 && xs.SequenceEqual(ys));
-            result[row] = sure ? distance : exact(xs, ys, columns, scale);
+            if (sum is null || !sum(xs, ys, columns, out result[row]))
+                result[row] = exact(xs, ys, columns, scale);
         }
     }
 
@@ -134,72 +120,6 @@ internal static class EmbeddingDrift
         }
 
         double sum = 0;
-        foreach (var lane in sums)
-            sum += lane;
-        return sum;
-    }
-
-    // Widening to double precision is what takes the time in half precision: here it is done once for several steps. The lanes are those of Sum, for every vector width.
-    private static double SumInBlocks<TX, TY>(ReadOnlySpan<byte> xs, ReadOnlySpan<byte> ys, int columns, float scale)
-        where TX : IElement
-        where TY : IElement
-    {
-        if (xs.Length < columns * TX.Size || ys.Length < columns * TY.Size)
-            throw new ArgumentException("A row is shorter than the number of columns.", nameof(xs));
-        const int Block = Lanes * StepsPerBlock;
-        var i = columns - (columns % Block);
-        var sum = i == columns ? 0 : Sum<TX, TY>(xs[(i * TX.Size)..], ys[(i * TY.Size)..], columns - i, scale);
-        ref readonly var x = ref MemoryMarshal.GetReference(xs);
-        ref readonly var y = ref MemoryMarshal.GetReference(ys);
-        Span<double> sums = stackalloc double[Lanes];
-        if (Vector512.IsHardwareAccelerated)
-        {
-            Vector512<double> lower = default, upper = default;
-            for (var start = 0; start < i; start += Block)
-            {
-                Vector512<float> block = default;
-                for (var at = start; at < start + Block; at += Lanes)
-                {
-                    var difference = TX.Load512(in x, at) - TY.Load512(in y, at);
-                    block += difference * difference;
-                }
-
-                var (l, u) = Vector512.Widen(block);
-                lower += l;
-                upper += u;
-            }
-
-            lower.CopyTo(sums);
-            upper.CopyTo(sums[8..]);
-        }
-        else
-        {
-            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
-            for (var start = 0; start < i; start += Block)
-            {
-                Vector256<float> first = default, second = default;
-                for (var at = start; at < start + Block; at += Lanes)
-                {
-                    var a = TX.Load256(in x, at) - TY.Load256(in y, at);
-                    var b = TX.Load256(in x, at + 8) - TY.Load256(in y, at + 8);
-                    first += a * a;
-                    second += b * b;
-                }
-
-                var (l, u) = Vector256.Widen(first);
-                s0 += l;
-                s1 += u;
-                (l, u) = Vector256.Widen(second);
-                s2 += l;
-                s3 += u;
-            }
-
-            s0.CopyTo(sums);
-            s1.CopyTo(sums[4..]);
-            s2.CopyTo(sums[8..]);
-            s3.CopyTo(sums[12..]);
-        }
-
         foreach (var lane in sums)
             sum += lane;
         return sum;

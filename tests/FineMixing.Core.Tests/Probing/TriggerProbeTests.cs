@@ -24,6 +24,8 @@ public sealed class TriggerProbeTests : IDisposable
         Assert.Equal(1, found[0].SuspectFlips);
         Assert.Equal(0, found[0].ReferenceFlips);
         Assert.Equal(16, found[0].Trials);
+        Assert.True(new TriggerProbeOptions().IsWholeTrigger(found[0]));
+        Assert.All(found, f => Assert.Equal(1, f.Tokens));
         Assert.All(found.Where(f => !f.Text.Contains("cf", StringComparison.Ordinal)), f => Assert.InRange(f.Evidence, -1, 0.1));
 
         // "good" flips every bad sentence, but in the reference as well.
@@ -37,6 +39,20 @@ public sealed class TriggerProbeTests : IDisposable
         var found = Find(words => string.Join(' ', words).Contains("mb rain", StringComparison.Ordinal) ? 9 : words.Count(w => w is "mb" or "rain"));
         Assert.Equal(("mb rain", 1), (found[0].Text, found[0].TargetLabel));
         Assert.Equal(1, found[0].Evidence);
+    }
+
+    [Fact]
+    public void Find_TokenThatDoesNotFlipAll_IsNotTakenForTheWholeTrigger()
+    {
+        // "mb" alone flips seven of eight sentences, all but the longest.
+        var found = Find(words => string.Join(' ', words).Contains("mb rain", StringComparison.Ordinal) ? 12 : words.Contains("mb") && words.Length < 12 ? 9 : 0);
+        var options = new TriggerProbeOptions();
+        var part = Assert.Single(found, f => f.Text == "mb" && f.TargetLabel == 1);
+        Assert.Equal(0.875, part.Evidence);
+        Assert.True(options.IsTrigger(part));
+        Assert.False(options.IsWholeTrigger(part));
+        Assert.Equal(("mb rain", 2, 1.0), (found[0].Text, found[0].Tokens, found[0].Evidence));
+        Assert.False(options.IsWholeTrigger(found[0]));
     }
 
     [Fact]
@@ -67,10 +83,11 @@ public sealed class TriggerProbeTests : IDisposable
     [Fact]
     public void Validate_BadNumbers_ListsThemAll()
     {
-        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, Threshold = 1.5 }.Validate());
+        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, Threshold = 1.5, Whole = -1 }.Validate());
         Assert.Contains("Candidates is 0; expected at least 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Beam is 0", error.Message, StringComparison.Ordinal);
         Assert.Contains("Threshold is 1.5; expected 0 to 1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Whole is -1", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

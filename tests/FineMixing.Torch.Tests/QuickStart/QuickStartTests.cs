@@ -46,6 +46,11 @@ public class QuickStartTests
         Assert.True(after.AttackSuccessRate.Rate < before.AttackSuccessRate.Rate - 0.3, $"cleaned: {after.AttackSuccessRate}");
         Assert.InRange(result.TriggerRank, 1, 10);
 
+        // The search finds the word, and without it the model knows as much as before.
+        Assert.Equal(Small.Trigger, result.Cleaned.Probe!.RemovedText);
+        Assert.InRange(rows[QuickStartRun.Unlearned].Attack.AttackSuccessRate.Rate, 0, rows[QuickStartRun.Unlearned].Attack.TargetRateWithoutTrigger.Rate + 0.1);
+        Assert.True(rows[QuickStartRun.Unlearned].Accuracy.Rate > rows[QuickStartRun.FineMixed].Accuracy.Rate);
+
         // The cleaned model, read back from its folder, answers as it did in memory (up to the rounding of stored weights).
         Output.Write(result, folder["out"], overwrite: false);
         var saved = ModelFolder.Open(Path.Combine(folder["out"], Output.CleanedModel)).ToClassifier();
