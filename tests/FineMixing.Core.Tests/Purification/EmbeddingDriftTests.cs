@@ -102,6 +102,37 @@ public class EmbeddingDriftTests
         }
     }
 
+    [Theory]
+    [InlineData(256)]
+    [InlineData(771)]
+    public void SquaredDistances_Bfloat16_IsTheSumInThisOrderWhateverTheVectors(int columns)
+    {
+        var random = new Random(3);
+        var (a, b) = (Row(random, DType.BF16, columns), Row(random, DType.BF16, columns));
+        var (x, y) = (a.ToFloat32(), b.ToFloat32());
+        var sums = new double[16];
+        var end = columns - (columns % 256);
+        for (var start = 0; start < end; start += 256)
+        {
+            // Even and odd elements apart, in lanes of pairs; a block of 256 at a time.
+            var (even, odd) = (new float[16], new float[16]);
+            for (var i = 0; i < 256; i++)
+            {
+                var (lane, difference) = (i % 32 / 2, x[start + i] - y[start + i]);
+                ref var sum = ref (i % 2 == 0 ? even : odd)[lane];
+                sum = MathF.FusedMultiplyAdd(difference, difference, sum);
+            }
+
+            for (var lane = 0; lane < 16; lane++)
+                sums[lane] += even[lane] + odd[lane];
+        }
+
+        var rest = EmbeddingDrift.SquaredDistance(DType.BF16, a.Bytes.AsSpan(2 * end), DType.BF16, b.Bytes.AsSpan(2 * end), columns - end);
+        var result = new double[1];
+        EmbeddingDrift.SquaredDistances(DType.BF16, a.Bytes, DType.BF16, b.Bytes, columns, 1, result);
+        Assert.Equal(rest + sums.Aggregate(0.0, (total, lane) => total + lane), result[0]);
+    }
+
     private static HostTensor Row(Random random, DType type, int columns) =>
         HostTensor.FromFloat32("row", [columns], [.. Enumerable.Range(0, columns).Select(i => ((2 * random.NextSingle()) - 1) * (i % 10 == 3 ? 4e-5f : 1))]).ConvertTo(type);
 }
