@@ -17,7 +17,7 @@ internal sealed record DefenderOptions
     /// <summary>Passes over them.</summary>
     public int ReferenceEpochs { get; init; } = 2;
 
-    /// <summary>Those of them that take part in unlearning.</summary>
+    /// <summary>Those of them that take part when only a part of a trigger was found; for a whole one all do.</summary>
     public int UnlearningTexts { get; init; } = 1_000;
 
     /// <summary>The most suspicious tokens that are tried.</summary>

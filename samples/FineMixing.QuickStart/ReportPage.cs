@@ -34,7 +34,7 @@ internal static class ReportPage
                 ("test sentences (measuring)", Text($"{data.Test.Examples.Count}")),
                 ("embedding rows reset by E-PUR", Text($"{options.Defender.PurifyTopK}")),
                 ("reserve ratio of Fine-mixing", Text($"{options.Defender.ReserveRatio}")),
-                ("trigger unlearning", Text($"reference distilled on {options.Defender.ReferenceTexts} made texts, {options.Defender.ReferenceEpochs} passes; {options.Defender.Candidates} tokens tried; unlearning with {options.Defender.UnlearningTexts} of the texts")),
+                ("trigger unlearning", Text($"reference distilled on {options.Defender.ReferenceTexts} made texts, {options.Defender.ReferenceEpochs} passes; {options.Defender.Candidates} tokens tried; unlearning with the same texts ({options.Defender.UnlearningTexts} of them for a part of a trigger)")),
                 ("seed", Text($"{options.Seed}")),
             ])
             .Heading("Before and after")

@@ -29,13 +29,13 @@ internal static class ProbeView
                     p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips),
                     p.Gain.ToString("F1", CultureInfo.InvariantCulture), p.Trials.ToString(CultureInfo.InvariantCulture), probe.Removed.Contains(p) ? "removed" : "",
                 ])])
-        .Paragraph(probe.Removed.IsEmpty ? Summary(probe) : $"{Summary(probe)}. The most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%.");
+        .Paragraph(probe.Removed.IsEmpty ? Summary(probe) : $"{Summary(probe)} The most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%.");
 
     private static string Summary(ProbeResult probe) => probe switch
     {
-        { Removed.IsEmpty: true } => "no phrase acts enough like a trigger: the distilled model was taken",
-        { ByPurification: true } => $"'{probe.RemovedText}' acts like a trigger for label {Label(probe)}: E-PUR alone removed it",
-        _ => $"'{probe.RemovedText}' acts like a trigger for label {Label(probe)}: it was unlearned",
+        { Removed.IsEmpty: true } => "No phrase acts enough like a trigger: the distilled model was taken.",
+        { ByPurification: true } => $"'{probe.RemovedText}' acts like a trigger for label {Label(probe)}: E-PUR alone removed it.",
+        _ => $"'{probe.RemovedText}' acts like a trigger for label {Label(probe)}: it was unlearned.",
     };
 
     private static string Label(ProbeResult probe) => string.Join(", ", probe.Removed.Select(p => p.TargetLabel).Distinct().Order().Select(l => l.ToString(CultureInfo.InvariantCulture)));

@@ -27,7 +27,7 @@ public enum DefenceMethod
     /// <summary>Fine-mixing followed by learning the suspect's answers on text made from the clean samples.</summary>
     Distillation,
 
-    /// <summary>A probe for the trigger with the distilled model as reference; what it finds is unlearned from the suspect. Without a find, the distilled model.</summary>
+    /// <summary>A probe for the trigger with the distilled model as reference; what it finds is removed from the suspect, by E-PUR alone where that is enough, else by unlearning. Without a find, the distilled model.</summary>
     TriggerUnlearning,
 }
 
