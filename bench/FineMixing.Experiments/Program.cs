@@ -29,4 +29,13 @@ var inputs = new Option<string[]>("--inputs") { Description = "Results files.", 
 var table = new Command("table", "Print results as Markdown tables.") { inputs };
 table.SetAction(r => Console.Write(Tables.Render(r.GetValue(inputs)!)));
 
-return new RootCommand("Experiments behind docs/results.md.") { grid, plant, table }.Parse(args).Invoke();
+var folder = new Option<string>("--output") { Description = "The folder for the pictures; those of the same names are replaced.", Required = true };
+var charts = new Command("charts", "Draw results as SVG, one picture a suspect.") { inputs, folder };
+charts.SetAction(r =>
+{
+    Directory.CreateDirectory(r.GetValue(folder)!);
+    foreach (var (suspect, chart) in TradeOffCharts.Create(r.GetValue(inputs)!))
+        File.WriteAllText(Path.Combine(r.GetValue(folder)!, suspect + ".svg"), chart.ToSvg());
+});
+
+return new RootCommand("Experiments behind docs/results.md.") { grid, plant, table, charts }.Parse(args).Invoke();

@@ -15,11 +15,11 @@ internal static class Tables
         {
             var first = suspect.First();
             text.Append(CultureInfo.InvariantCulture, $"### {suspect.Key}\n\n{first.Samples} test samples; ASR over {first.AttackSamples} samples of the other class.\n\n");
-            text.Append("| defence | ACC | ASR | target rate without trigger | seeds | seconds |\n|---|---|---|---|---|---|\n");
+            text.Append("| defence | ACC | ASR | target rate without trigger | seeds |\n|---|---|---|---|---|\n");
             foreach (var defence in suspect.GroupBy(m => m.Defence).OrderBy(g => Order(g.Key)).ThenBy(g => g.Key, StringComparer.Ordinal))
             {
                 var runs = defence.OrderBy(m => m.Seed).ToList();
-                text.Append(CultureInfo.InvariantCulture, $"| {Title(defence.Key)} | {Percent(runs, m => m.Accuracy)} | {Percent(runs, m => m.AttackSuccessRate)} | {Percent(runs, m => m.TargetRateWithoutTrigger)} | {string.Join(' ', runs.Select(m => m.Seed))} | {SeedSummary.Of([.. runs.Select(m => m.Seconds)]).Mean:f0} |\n");
+                text.Append(CultureInfo.InvariantCulture, $"| {Title(defence.Key)} | {Percent(runs, m => m.Accuracy)} | {Percent(runs, m => m.AttackSuccessRate)} | {Percent(runs, m => m.TargetRateWithoutTrigger)} | {Seeds(runs)} |\n");
             }
 
             text.Append('\n');
@@ -34,6 +34,14 @@ internal static class Tables
         return runs.Count == 1
             ? string.Create(CultureInfo.InvariantCulture, $"{summary.Mean:f1}")
             : string.Create(CultureInfo.InvariantCulture, $"{summary.Mean:f1} ± {summary.StandardDeviation:f1}");
+    }
+
+    private static string Seeds(List<Measurement> runs)
+    {
+        var seeds = runs.ConvertAll(m => m.Seed);
+        return seeds.Count > 2 && seeds[^1] - seeds[0] == (ulong)seeds.Count - 1
+            ? string.Create(CultureInfo.InvariantCulture, $"{seeds[0]} to {seeds[^1]}")
+            : string.Join(", ", seeds);
     }
 
     private static string Title(string defence) => defence == "default" ? "**`finemix defend`, defaults**" : $"`{defence}`";

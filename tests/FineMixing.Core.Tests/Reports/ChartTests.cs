@@ -85,7 +85,30 @@ public class ChartTests
         Assert.Throws<ArgumentException>(new DriftScatterChart { Title = "t", Tokens = [new(30, double.NaN)] }.ToSvg);
         Assert.Throws<ArgumentException>(new ScoreHistogramChart { Title = "t", Scores = [-1] }.ToSvg);
         Assert.Throws<ArgumentException>(new RatioSearchChart { Title = "t", Trials = [new(0.5, Rate.Exact(1)), new(0.5, Rate.Exact(1))], SuspectAccuracy = 1, Tolerance = 0 }.ToSvg);
+        Assert.Throws<ArgumentException>(new TradeOffChart { Title = "t", Defences = [new("a", [])] }.ToSvg);
         Assert.Throws<ArgumentException>(new LayerBarChart { Title = "t", Layers = ["a"], Columns = [new("c", [1, 2])] }.ToSvg);
+    }
+
+    [Fact]
+    public void TradeOff_TwoPoints_TheMoreAccurateIsFurtherRightAndTheLessAttackedFurtherDown()
+    {
+        var chart = new TradeOffChart { Title = "t", Defences = [new("a", [new("", Rate.Exact(0.8), Rate.Exact(0.9)), new("", Rate.Exact(0.9), Rate.Exact(0.1))])] };
+
+        // The last two circles are the points; the first is the legend's.
+        var marks = XDocument.Parse(chart.ToSvg()).Descendants().Where(e => e.Name.LocalName == "circle")
+            .Select(e => (X: double.Parse(e.Attribute("cx")!.Value, CultureInfo.InvariantCulture), Y: double.Parse(e.Attribute("cy")!.Value, CultureInfo.InvariantCulture))).ToArray();
+
+        Assert.Equal(3, marks.Length);
+        Assert.True(marks[2].X > marks[1].X);
+        Assert.True(marks[2].Y > marks[1].Y);
+    }
+
+    [Fact]
+    public void TradeOff_MoreDefencesThanColours_IsRefused()
+    {
+        var chart = new TradeOffChart { Title = "t", Defences = [.. Enumerable.Range(0, 8).Select(i => new TradeOff($"{i}", [new("", Rate.Exact(0.5), Rate.Exact(0.5))]))] };
+
+        Assert.Contains("8 defences", Assert.Throws<ArgumentException>(chart.ToSvg).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -97,6 +120,7 @@ public class ChartTests
             new DriftScatterChart { Title = "t", Tokens = [new(0, 0)] },
             new ScoreHistogramChart { Title = "t", Scores = [0, 0, 0] },
             new RatioSearchChart { Title = "t", Trials = [new(0, Rate.Exact(0))], SuspectAccuracy = 0, Tolerance = 0 },
+            new TradeOffChart { Title = "t", Defences = [new("a", [new("", Rate.Exact(1), Rate.Exact(0))])] },
             new LayerBarChart { Title = "t", Layers = ["a"], Columns = [new("c", [0])] },
         ];
         foreach (var chart in charts)

@@ -31,6 +31,12 @@ internal static class SampleCharts
             Chosen = 0.4,
             Trials = [.. Enumerable.Range(1, 10).Select(i => new RatioTrial(i / 10.0, new(0.5 + i * 0.04, 0.45 + i * 0.04, 0.55 + i * 0.04)))],
         },
+        new TradeOffChart
+        {
+            Title = name,
+            Floor = 0.11,
+            Defences = [new(name, [new("0.3", new(0.8, 0.78, 0.82), new(0.2, 0.1, 0.3)), new("0.5", new(0.86, 0.85, 0.87), new(0.4, 0.3, 0.5))]), new("none", [new(name, Rate.Exact(0.9), Rate.Exact(1))])],
+        },
         new LayerBarChart { Title = name, Layers = [name, "encoder layer 0"], Columns = [new(name, [0.01, 0.2]), new("reserve ratio", [0.3, 0])] },
     ];
 }
