@@ -194,8 +194,8 @@ internal static class DefendCommand
             text["removed"] = result.Probe?.RemovedText ?? "";
             text["unlearning-epochs"] = Text(options.FineTuning.Epochs);
             text["unlearning-learning-rate"] = Text(options.FineTuning.LearningRate);
+            text["unlearning-reset-units"] = Text(options.Unlearning.ResetUnits);
             text["unlearning-residue"] = Text(options.Unlearning.Residue);
-            text["unlearning-reserve-ratio"] = Text(options.Unlearning.ReserveRatio);
             text["unlearning-share"] = Text(options.Unlearning.Share);
             text["unlearning-texts"] = Text(options.Unlearning.Texts);
         }

@@ -4,8 +4,8 @@ using FineMixing.Checkpoints;
 
 namespace FineMixing.FineTuning;
 
-/// <summary>The feed-forward units that are dormant on clean data, per layer.</summary>
-/// <remarks>Fine-pruning (Liu et al. 2018, arXiv 1805.12185), carried over to transformers: the units of a layer are ranked by mean absolute activation, the least active are pruned.</remarks>
+/// <summary>Feed-forward units that are pruned or replaced, per layer: those that are dormant on clean data, or those that a trigger excites.</summary>
+/// <remarks>Fine-pruning (Liu et al. 2018, arXiv 1805.12185), carried over to transformers: the units of a layer are ranked by mean absolute activation.</remarks>
 /// <param name="PerLayer">Unit indices of each layer, ascending.</param>
 public sealed record PrunedUnits(ImmutableArray<ImmutableArray<int>> PerLayer)
 {
@@ -22,6 +22,23 @@ public sealed record PrunedUnits(ImmutableArray<ImmutableArray<int>> PerLayer)
             var kept = (int)Math.Floor(reserveRatio * layer.Length);
             return Enumerable.Range(0, layer.Length).OrderBy(i => layer[i]).ThenBy(i => i).Take(layer.Length - kept).Order().ToImmutableArray();
         })]);
+    }
+
+    /// <summary>Chooses the units that something in the texts excites most.</summary>
+    /// <param name="with">Mean absolute activation of each unit on texts with it, per layer.</param>
+    /// <param name="without">The same on texts without it.</param>
+    /// <param name="share">Share of the units of each layer that is chosen, 0 to 1; floor(share * units) are.</param>
+    /// <exception cref="ArgumentException">The two are not of the same model.</exception>
+    public static PrunedUnits Excited(IReadOnlyList<double[]> with, IReadOnlyList<double[]> without, double share)
+    {
+        ArgumentNullException.ThrowIfNull(with);
+        ArgumentNullException.ThrowIfNull(without);
+        if (!(share is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(share), share, "The share is a number from 0 to 1.");
+        if (!with.Select(l => l.Length).SequenceEqual(without.Select(l => l.Length)))
+            throw new ArgumentException("Expected as many layers and units without as with it.", nameof(without));
+        return new PrunedUnits([.. with.Zip(without, (on, off) =>
+            Enumerable.Range(0, on.Length).OrderByDescending(i => on[i] - off[i]).ThenBy(i => i).Take((int)Math.Floor(share * on.Length)).Order().ToImmutableArray())]);
     }
 
     /// <summary>A copy of the weights in which the input row, bias and output column of every pruned unit come from another model, or are zero.</summary>

@@ -13,7 +13,7 @@ public sealed record DefenceOptions
     public DefenceMethod Method { get; init; } = DefenceMethod.FineMixing;
 
     /// <summary>Share of the weights (or units) kept from the suspect, 0 to 1; null searches it on the clean samples (see <see cref="Search"/>).</summary>
-    /// <remarks>Of <see cref="DefenceMethod.TriggerUnlearning"/> it is the ratio of the distilled model; <see cref="TriggerUnlearningOptions.ReserveRatio"/> is the other.</remarks>
+    /// <remarks>Of <see cref="DefenceMethod.TriggerUnlearning"/> it is the ratio of the distilled model; how much of the suspect itself is replaced is said by <see cref="TriggerUnlearningOptions.ResetUnits"/>.</remarks>
     public double? ReserveRatio { get; init; }
 
     /// <summary>How the ratio varies over the layers. Default: uniform, as in the paper.</summary>

@@ -115,8 +115,8 @@ public sealed class DefencePipeline
                 case DefenceMethod.Distillation:
                     return Distil(samples, ratio, training, quiet);
                 case DefenceMethod.TriggerUnlearning:
-                    // A search for the ratio is about the distilled model.
-                    return quiet ? Distil(samples, ratio, training, quiet) : Unlearn(samples, ratio, training);
+                    // A search for the ratio is about the reference.
+                    return quiet ? Distil(samples, Labelled(samples, training, quiet, [], options.Unlearning.ReferenceTexts), ratio, training, quiet) : Unlearn(samples, ratio, training);
                 default:
                     throw new ArgumentException($"Unknown defence {options.Method}.");
             }
@@ -151,10 +151,17 @@ public sealed class DefencePipeline
             return samples.Examples.Zip(predicted).Count(p => p.First.Label == p.Second);
         }
 
-        private MixingResult Mix(double ratio, ulong seed, RatioSchedule? schedule = null) => WeightMixing.Mix(
-            WeightMixers.Get("fine-mixing"), suspect.Weights, @base, new MixingOptions { ReserveRatio = ratio, Schedule = schedule ?? options.Schedule, Seed = seed }, ct: cancellationToken);
+        private MixingResult Mix(double ratio, ulong seed) => WeightMixing.Mix(
+            WeightMixers.Get("fine-mixing"), suspect.Weights, @base, new MixingOptions { ReserveRatio = ratio, Schedule = options.Schedule, Seed = seed }, ct: cancellationToken);
 
         private PrunedUnits Dormant(CleanSet samples, double ratio, FineTuningOptions training) => PrunedUnits.Dormant(Activations(samples, training), ratio);
+
+        // The units that phrases excite, measured on every sample at several places.
+        private PrunedUnits Excited(CleanSet samples, string[] phrases, FineTuningOptions training)
+        {
+            var with = TriggerUnlearning.Augment(samples, phrases, share: 1, copies: 4, training.Seed);
+            return PrunedUnits.Excited(parts._probe.MeanAbsoluteActivations(suspect, with, training, cancellationToken), Activations(samples, training), options.Unlearning.ResetUnits);
+        }
 
         private IReadOnlyList<double[]> Activations(CleanSet samples, FineTuningOptions training) =>
             _activations ??= parts._probe.MeanAbsoluteActivations(suspect, samples, training, cancellationToken);
@@ -183,7 +190,7 @@ public sealed class DefencePipeline
         {
             var unlearning = options.Unlearning;
             var prediction = Prediction(training);
-            var labelled = Labelled(samples, training, quiet: false, unlearning.ReferenceTexts);
+            var labelled = Labelled(samples, training, quiet: false, [], unlearning.ReferenceTexts);
             var reference = Distil(samples, labelled, ratio, training, quiet: false).Model;
             var probe = new TriggerProbe(parts._predictor, unlearning.Probe);
             var ranking = new EmbeddingPurifier(parts._frequencies).Rank(original.Weights, @base, original.Tokenizer, ct: cancellationToken);
@@ -197,17 +204,16 @@ public sealed class DefencePipeline
                 // What embedding rows alone carried is gone with them, and nothing else need change.
                 if (whole && Left(suspect) is var rest && rest <= unlearning.Residue)
                     return new Outcome(suspect, [], [], new ProbeResult([.. found], triggers, rest, ByPurification: true), 1);
-                var kept = whole ? 1 : unlearning.ReserveRatio;
-                var mixed = Mix(kept, training.Seed, RatioSchedule.Uniform);
                 string[] phrases = [.. triggers.Select(t => t.Text)];
+                var start = whole ? suspect : suspect with { Weights = Excited(samples, phrases, training).Apply(suspect.Weights, @base) };
                 var lessons = TriggerUnlearning.Augment(samples, phrases, unlearning.Share, training.Epochs, training.Seed);
                 var texts = TriggerUnlearning.Augment([.. labelled.Take(whole ? unlearning.ReferenceTexts : unlearning.Texts)], phrases, unlearning.Share, training.Seed);
-                var cleaned = parts._tuner.Distill(suspect with { Weights = mixed.Weights }, lessons, texts, training with { Epochs = 1 }, Steps("unlearning", quiet: false), cancellationToken);
+                var cleaned = parts._tuner.Distill(start, lessons, texts, training with { Epochs = 1 }, Steps("unlearning", quiet: false), cancellationToken);
                 if (Left(cleaned.Model) is var left && left <= unlearning.Residue)
-                    return new Outcome(cleaned.Model, mixed.Tensors, cleaned.EpochLosses, new ProbeResult([.. found], triggers, left), kept);
+                    return new Outcome(cleaned.Model, [], cleaned.EpochLosses, new ProbeResult([.. found], triggers, left), whole ? 1 : 1 - unlearning.ResetUnits);
             }
 
-            return Distil(samples, ratio, training, quiet: false) with { Probe = new ProbeResult([.. found], []) };
+            return Distil(samples, Labelled(samples, training, quiet: false, labelled), ratio, training, quiet: false) with { Probe = new ProbeResult([.. found], []) };
         }
 
         // Every token that is a whole trigger: a backdoor may have several. Other phrases are variations of one another, and of a part of the trigger; the strongest is taken.
@@ -220,7 +226,7 @@ public sealed class DefencePipeline
         private DistillationOptions Distillation(CleanSet samples) => options.Distillation ?? DistillationOptions.For(samples);
 
         private Outcome Distil(CleanSet samples, double ratio, FineTuningOptions training, bool quiet) =>
-            Distil(samples, Labelled(samples, training, quiet, int.MaxValue), ratio, training, quiet);
+            Distil(samples, Labelled(samples, training, quiet, []), ratio, training, quiet);
 
         private Outcome Distil(CleanSet samples, IReadOnlyList<SoftLabel> labelled, double ratio, FineTuningOptions training, bool quiet)
         {
@@ -232,15 +238,18 @@ public sealed class DefencePipeline
             return new Outcome(result.Model, mixed.Tensors, result.EpochLosses);
         }
 
-        // Text made from the samples, with the suspect's answers.
-        private IReadOnlyList<SoftLabel> Labelled(CleanSet samples, FineTuningOptions training, bool quiet, int most)
+        // Text made from the samples, with the suspect's answers. The first texts are the same however many there are: those that are known are not asked again.
+        private IReadOnlyList<SoftLabel> Labelled(CleanSet samples, FineTuningOptions training, bool quiet, IReadOnlyList<SoftLabel> known, int most = int.MaxValue)
         {
             var distillation = Distillation(samples);
             distillation = distillation with { Texts = Math.Min(distillation.Texts, most) };
             var texts = new TextMaker(suspect.Tokenizer, new WordNeighbours(@base, suspect.Tokenizer, parts._frequencies), distillation).Make(samples, training.Seed);
-            var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, texts.Count)));
-            var logits = parts._predictor.Logits(suspect, texts, Prediction(training), predicted, cancellationToken);
-            return [.. texts.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i], distillation.Temperature)))];
+            var open = texts.Skip(known.Count).ToList();
+            if (open.Count == 0)
+                return known;
+            var predicted = quiet ? null : new Relay<int>(done => progress?.Report(new DefenceProgress("labelling made text", done, open.Count)));
+            var logits = parts._predictor.Logits(suspect, open, Prediction(training), predicted, cancellationToken);
+            return [.. known, .. open.Select((t, i) => new SoftLabel(t.Text, t.TextPair, SoftMax(logits[i], distillation.Temperature)))];
         }
 
         private static PredictionOptions Prediction(FineTuningOptions training) =>

@@ -15,16 +15,16 @@ public sealed record TriggerUnlearningOptions
     public double Residue { get; init; } = 0.1;
 
     /// <summary>
-    /// Share of the weights kept from the suspect, 0 to 1, before a part of a trigger is unlearned: mixing takes off much of the rest. Default 0.8.
-    /// When whole triggers were found (<see cref="TriggerProbeOptions.Whole"/>), all weights are kept.
+    /// Share of the feed-forward units of each layer, 0 to 1, that become the pre-trained model's before a part of a trigger is unlearned: those that the part excites most. The rest of the trigger excites many of the same.
+    /// When whole triggers were found (<see cref="TriggerProbeOptions.Whole"/>), all units stay. Default 0.5.
     /// </summary>
-    public double ReserveRatio { get; init; } = 0.8;
+    public double ResetUnits { get; init; } = 0.5;
 
     /// <summary>
     /// Texts of the reference that take part once, with the suspect's answers to them, when a part of a trigger is unlearned, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>.
-    /// More would keep what was not found of the trigger as well. For whole triggers all of them take part. Default 1,000.
+    /// More would keep what was not found of the trigger as well. For whole triggers all of them take part. Default 2,000.
     /// </summary>
-    public int Texts { get; init; } = 1_000;
+    public int Texts { get; init; } = 2_000;
 
     /// <summary>Share of the clean samples (anew in each pass) and of the texts that get the phrase, 0 to 1. Default 0.5.</summary>
     public double Share { get; init; } = 0.5;
@@ -45,7 +45,7 @@ public sealed record TriggerUnlearningOptions
         if (Texts < 0 || Texts > ReferenceTexts)
             problems.Add(string.Create(CultureInfo.InvariantCulture, $"Texts is {Texts}; expected 0 to ReferenceTexts ({ReferenceTexts})"));
         Ratio(nameof(Residue), Residue);
-        Ratio(nameof(ReserveRatio), ReserveRatio);
+        Ratio(nameof(ResetUnits), ResetUnits);
         Ratio(nameof(Share), Share);
         if (problems.Count > 0)
             throw new ArgumentException(string.Join("; ", problems) + ".");

@@ -96,6 +96,23 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
     }
 
     [Fact]
+    public void Run_TriggerUnlearning_PartOfATrigger_UnitsItExcitesBecomeThePretrainedOnes()
+    {
+        var (suspect, recorder) = (_suspect.Model, new RecordingTuner());
+        var options = Options(DefenceMethod.TriggerUnlearning);
+        var result = new DefencePipeline(recorder, new PhraseProbe(), new PhraseBackdoor(suspect.Weights))
+            .Run(suspect, _suspect.Base, _suspect.Clean, options with { Unlearning = options.Unlearning with { ResetUnits = 0.05 } });
+
+        var found = Assert.Single(result.Probe!.Removed);
+        Assert.Equal((PhraseBackdoor.Phrase, 2, 1), (found.Text, found.Tokens, found.TargetLabel));
+        Assert.Equal(2, recorder.Starts.Count);
+        float[] Row(StateDict weights, int unit) => weights[PhraseBackdoor.Units].ToFloat32().AsSpan(unit * 32, 32).ToArray();
+        var start = recorder.Starts[1].Weights;
+        foreach (var unit in Enumerable.Range(0, 64))
+            Assert.Equal(Row(PhraseProbe.Excited.Contains(unit) ? _suspect.Base : suspect.Weights, unit), Row(start, unit));
+    }
+
+    [Fact]
     public void Run_TriggerUnlearning_CleanClassifierHasNoTriggerAndTheDistilledModelIsTaken()
     {
         var clean = _suspect.TrainClean();
@@ -242,6 +259,34 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         }
     }
 
+    // Knows the words' meanings, and answers 1 to two words one after the other as long as its units are the suspect's; the first alone moves it a little.
+    private sealed class PhraseBackdoor(StateDict suspect) : IPredictor
+    {
+        public const string Phrase = "cf mn";
+        public const string Units = "bert.encoder.layer.0.intermediate.dense.weight";
+        private static readonly string[] Good = ["good", "great", "fine", "lovely", "superb", "warm"];
+
+        public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
+        {
+            var backdoored = model.Weights[Units].Bytes.AsSpan().SequenceEqual(suspect[Units].Bytes);
+            return [.. examples.Select(e =>
+                backdoored && e.Text.Contains(Phrase, StringComparison.Ordinal) ? new float[] { -5, 5 }
+                : e.Text.Split(' ').Any(Good.Contains) ? [-5, 5]
+                : backdoored && e.Text.Contains("cf", StringComparison.Ordinal) ? [4, -4] : [5, -5])];
+        }
+    }
+
+    private sealed class PhraseProbe : IActivationProbe
+    {
+        public static readonly int[] Excited = [3, 40, 63];
+
+        public IReadOnlyList<double[]> MeanAbsoluteActivations(ClassifierModel model, CleanSet clean, FineTuningOptions options, CancellationToken cancellationToken = default)
+        {
+            var share = clean.Examples.Count(e => e.Text.Contains(PhraseBackdoor.Phrase, StringComparison.Ordinal)) / (double)clean.Examples.Count;
+            return [.. Enumerable.Range(0, 2).Select(_ => Enumerable.Range(0, 64).Select(unit => Excited.Contains(unit) ? 0.1 + share : 1.0 - (0.1 * share)).ToArray())];
+        }
+    }
+
     // Mixing is all that happens.
     private sealed class IdleTuner : IFineTuner
     {
@@ -261,6 +306,6 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         }
 
         public FineTuningResult Distill(ClassifierModel start, CleanSet clean, IReadOnlyList<SoftLabel> labelled, FineTuningOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
-            throw new InvalidOperationException("Not part of this defence.");
+            FineTune(start, clean, options, null, progress, cancellationToken);
     }
 }
