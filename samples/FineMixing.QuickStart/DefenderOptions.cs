@@ -12,13 +12,13 @@ internal sealed record DefenderOptions
     public double ReserveRatio { get; init; } = 0.3;
 
     /// <summary>Made-up texts the reference of the search for the trigger learns the suspect's answers to; fewer than the library's default, for time.</summary>
-    public int ReferenceTexts { get; init; } = 2_000;
+    public int ReferenceTexts { get; init; } = 1_000;
 
     /// <summary>Passes over them.</summary>
     public int ReferenceEpochs { get; init; } = 2;
 
     /// <summary>Those of them that take part when only a part of a trigger was found; for a whole one all do.</summary>
-    public int UnlearningTexts { get; init; } = 1_000;
+    public int UnlearningTexts { get; init; } = 500;
 
     /// <summary>The most suspicious tokens that are tried.</summary>
     public int Candidates { get; init; } = 300;
