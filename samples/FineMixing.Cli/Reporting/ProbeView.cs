@@ -15,7 +15,7 @@ internal static class ProbeView
     {
         Screen.Table(
             [new("phrase"), new("label"), new("flips in the suspect", true), new("in the reference", true), new("")],
-            [.. probe.Phrases.Take(Shown).Select(p => (IReadOnlyList<string>)
+            [.. Ordered(probe).Take(Shown).Select(p => (IReadOnlyList<string>)
                 [p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips) + "%", Percent(p.ReferenceFlips) + "%", probe.Removed.Contains(p) ? "removed" : ""])]);
         Screen.Line(Summary(probe));
     }
@@ -24,12 +24,14 @@ internal static class ProbeView
         .Paragraph("Suspicious tokens were put into the clean texts, alone and joined to phrases. A trigger carries the suspect to its label and leaves the reference, a distilled model, where it was; a word with a meaning moves both.")
         .Table(
             [new("phrase"), new("label", true), new("flips in the suspect (%)", true), new("in the reference (%)", true), new("gain in margin", true), new("insertions", true), new("")],
-            [.. probe.Phrases.Take(ShownOnPage).Select(p => (IReadOnlyList<string>)
+            [.. Ordered(probe).Take(ShownOnPage).Select(p => (IReadOnlyList<string>)
                 [
                     p.Text, p.TargetLabel.ToString(CultureInfo.InvariantCulture), Percent(p.SuspectFlips), Percent(p.ReferenceFlips),
                     p.Gain.ToString("F1", CultureInfo.InvariantCulture), p.Trials.ToString(CultureInfo.InvariantCulture), probe.Removed.Contains(p) ? "removed" : "",
                 ])])
         .Paragraph(probe.Removed.IsEmpty ? Summary(probe) : $"{Summary(probe)} The most evidence left is {Percent(probe.EvidenceLeft ?? 0)}%.");
+
+    private static IEnumerable<ProbedPhrase> Ordered(ProbeResult probe) => probe.Removed.Union(probe.Phrases);
 
     private static string Summary(ProbeResult probe) => probe switch
     {

@@ -195,7 +195,7 @@ public sealed class DefencePipeline
             var probe = new TriggerProbe(parts._predictor, unlearning.Probe);
             var ranking = new EmbeddingPurifier(parts._frequencies).Rank(original.Weights, @base, original.Tokenizer, ct: cancellationToken);
             var found = probe.Find(original, reference, samples, ranking, training.Seed, prediction, progress, cancellationToken);
-            var triggers = Triggers(found, unlearning.Probe);
+            var triggers = found.Triggers;
             if (triggers.Length > 0)
             {
                 double Left(ClassifierModel model) => probe.Confirm(model, reference, samples, triggers, training.Seed, prediction, cancellationToken)[0].Evidence;
@@ -203,24 +203,17 @@ public sealed class DefencePipeline
 
                 // What embedding rows alone carried is gone with them, and nothing else need change.
                 if (whole && Left(suspect) is var rest && rest <= unlearning.Residue)
-                    return new Outcome(suspect, [], [], new ProbeResult([.. found], triggers, rest, ByPurification: true), 1);
+                    return new Outcome(suspect, [], [], new ProbeResult([.. found.Phrases], triggers, rest, ByPurification: true), 1);
                 string[] phrases = [.. triggers.Select(t => t.Text)];
                 var start = whole ? suspect : suspect with { Weights = Excited(samples, phrases, training).Apply(suspect.Weights, @base) };
                 var lessons = TriggerUnlearning.Augment(samples, phrases, unlearning.Share, training.Epochs, training.Seed);
                 var texts = TriggerUnlearning.Augment([.. labelled.Take(whole ? unlearning.ReferenceTexts : unlearning.Texts)], phrases, unlearning.Share, training.Seed);
                 var cleaned = parts._tuner.Distill(start, lessons, texts, training with { Epochs = 1 }, Steps("unlearning", quiet: false), cancellationToken);
                 if (Left(cleaned.Model) is var left && left <= unlearning.Residue)
-                    return new Outcome(cleaned.Model, [], cleaned.EpochLosses, new ProbeResult([.. found], triggers, left), whole ? 1 : 1 - unlearning.ResetUnits);
+                    return new Outcome(cleaned.Model, [], cleaned.EpochLosses, new ProbeResult([.. found.Phrases], triggers, left), whole ? 1 : 1 - unlearning.ResetUnits);
             }
 
-            return Distil(samples, Labelled(samples, training, quiet: false, labelled), ratio, training, quiet: false) with { Probe = new ProbeResult([.. found], []) };
-        }
-
-        // Every token that is a whole trigger: a backdoor may have several. Other phrases are variations of one another, and of a part of the trigger; the strongest is taken.
-        private static ImmutableArray<ProbedPhrase> Triggers(IReadOnlyList<ProbedPhrase> found, TriggerProbeOptions probe)
-        {
-            ImmutableArray<ProbedPhrase> whole = [.. found.Where(probe.IsWholeTrigger)];
-            return whole.Length > 0 ? whole : [.. found.Where(probe.IsTrigger).OrderByDescending(f => f.Gain).Take(1)];
+            return Distil(samples, Labelled(samples, training, quiet: false, labelled), ratio, training, quiet: false) with { Probe = new ProbeResult([.. found.Phrases], []) };
         }
 
         private DistillationOptions Distillation(CleanSet samples) => options.Distillation ?? DistillationOptions.For(samples);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using FineMixing.Datasets;
 using FineMixing.Evaluation;
@@ -12,6 +13,7 @@ namespace FineMixing.Probing;
 /// <summary>Looks for a phrase that leads a suspect to one label and leaves a reference without the backdoor cold.</summary>
 /// <remarks>
 /// The tokens that E-PUR finds suspicious are inserted into short clean samples, one by one; the best are extended by further tokens in a beam search.
+/// A part of a trigger that was found so grows by common words, whose rows move too little for E-PUR.
 /// What a phrase does in the reference is subtracted: words that have a meaning move both models. The reference is a classifier of the same task with the suspect's
 /// confidence, such as the result of <see cref="DefenceMethod.Distillation"/>. Only clean samples are looked at.
 /// </remarks>
@@ -30,9 +32,9 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
     /// <param name="prediction">How texts are classified.</param>
     /// <param name="progress">Told where it stands.</param>
     /// <param name="cancellationToken">Stops between batches.</param>
-    /// <returns>The confirmed phrases, those with the most evidence first.</returns>
+    /// <returns>The confirmed phrases, and which of them to take for triggers.</returns>
     /// <exception cref="ArgumentException">Options are out of range, or the models have different labels.</exception>
-    public IReadOnlyList<ProbedPhrase> Find(
+    public ProbeFindings Find(
         ClassifierModel suspect,
         ClassifierModel reference,
         CleanSet samples,
@@ -88,12 +90,15 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         // Phrases the reference is asked about, for each that is kept.
         private const int Shortlist = 16;
 
+        // A phrase that gains less than this many times what it did a round before has stopped growing.
+        private const double MinGrowth = 1.02;
+
         // Texts each phrase is put into; with many classes fewer of each.
         private const int MostTexts = 24;
 
         private readonly int _labels = suspect.Config.LabelCount;
 
-        public IReadOnlyList<ProbedPhrase> Run(IReadOnlyList<SuspiciousToken> ranking)
+        public ProbeFindings Run(IReadOnlyList<SuspiciousToken> ranking)
         {
             var texts = ShortTexts();
             var tokens = ranking.Select(t => AsPhrase([t.Id])).OfType<Phrase>().Take(options.Candidates).ToList();
@@ -102,18 +107,50 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
                 .Select(label => (Label: label, Singles: Scores(tokens, label, i => inSuspect[i][label], i => inReference[i][label])))
                 .Where(t => t.Singles.Count > 0).OrderByDescending(t => t.Singles[0].Gain).Take(options.Targets).ToList();
             var beams = targets.ToDictionary(t => t.Label, t => t.Singles);
-            var found = targets.SelectMany(t => Confirm(t.Singles)).ToList();
+            var found = targets.SelectMany(t => Confirm(t.Singles.Take(options.Confirmed))).ToList();
             for (var length = 2; length <= options.MaxTokens && !found.Exists(f => options.IsWholeTrigger(f) || (f.Tokens > 1 && options.IsTrigger(f))); length++)
             {
                 foreach (var (label, singles) in targets)
                 {
                     var longer = Longer(beams[label].Take(options.Beam), singles.Take(options.Extensions));
                     beams[label] = Score(longer, [.. texts.Where(t => t.Example.Label != label)], label, Stage(length, label));
-                    found.AddRange(Confirm(beams[label]));
+                    found.AddRange(Confirm(beams[label].Take(options.Confirmed)));
                 }
             }
 
-            return Ordered(found);
+            ImmutableArray<ProbedPhrase> whole = [.. Ordered(found.Where(options.IsWholeTrigger))];
+            if (whole.Length > 0 || found.Where(options.IsTrigger).MaxBy(f => f.Evidence) is not { } evident)
+                return new ProbeFindings(Ordered(found), whole);
+            var grown = Grow([.. found.Where(f => f.TargetLabel == evident.TargetLabel)], [.. texts.Where(t => t.Example.Label != evident.TargetLabel)], ranking);
+            return new ProbeFindings(Ordered(found.Union(grown)), [grown[^1]]);
+        }
+
+        // Evidence says that there is a trigger; the gain, which of the phrases holds the most of it. That one gets a common word more at any place, or loses a token, as long as its gain grows.
+        private List<ProbedPhrase> Grow(List<ProbedPhrase> found, List<Insertion> texts, IReadOnlyList<SuspiciousToken> ranking)
+        {
+            // A word of the opposite meaning takes from the reference what the others do there, and the suspect follows them all the same: no merit of the longer phrase.
+            double Floor(ProbedPhrase phrase) => found.Where(f => f.Text.Split(' ').All(phrase.Text.Split(' ').Contains)).Max(f => f.ReferenceGain);
+            var part = found.MaxBy(f => Net(f.SuspectGain, Floor(f)))!;
+            var (floor, grown) = (Floor(part), new List<ProbedPhrase> { part });
+            var words = ranking.OrderByDescending(t => t.Frequency).Where(t => AsPhrase([t.Id]) is not null).Select(t => t.Id).Take(options.CommonWords).ToList();
+            for (var round = 1; round <= options.MaxGrowth && words.Count > 0; round++)
+            {
+                int[] ids = [.. suspect.Tokenizer.Encode(part.Text, null, 512).Ids.AsSpan()[1..^1]];
+                var longer = (from word in words from at in Enumerable.Range(0, ids.Length + 1) select (Word: word, Phrase: AsPhrase([.. ids[..at], word, .. ids[at..]])))
+                    .Where(l => l.Phrase is not null).DistinctBy(l => l.Phrase!.Text).ToDictionary(l => l.Phrase!, l => l.Word);
+                var shorter = Enumerable.Range(0, ids.Length).Select(at => AsPhrase([.. ids[..at], .. ids[(at + 1)..]])).OfType<Phrase>().Select(p => new Scored(p, part.TargetLabel, 0));
+                var scored = Score([.. longer.Keys], texts, part.TargetLabel, string.Create(CultureInfo.InvariantCulture, $"trigger probe, common words, round {round}"), Gains(reference, [new Phrase(ids, part.Text)], texts, null)[0][part.TargetLabel]);
+                var next = Confirm([.. scored.Take(Shortlist), .. shorter]).MaxBy(p => Net(p.SuspectGain, Math.Max(floor, p.ReferenceGain)));
+                if (next is null || Net(next.SuspectGain, Math.Max(floor, next.ReferenceGain)) < MinGrowth * Net(part.SuspectGain, floor))
+                    break;
+                (part, floor) = (next, Math.Max(floor, next.ReferenceGain));
+                grown.Add(part);
+
+                // Words that do not help now seldom do later.
+                words = [.. scored.Select(s => longer[s.Phrase]).Distinct()];
+            }
+
+            return grown;
         }
 
         public IReadOnlyList<ProbedPhrase> Confirm(IReadOnlyList<ProbedPhrase> phrases)
@@ -124,8 +161,8 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
             {
                 var own = places.Where(p => p.Example.Label != group.Key).ToList();
                 var list = group.ToList();
-                var (inSuspect, inReference) = (Flips(suspect, list, own, group.Key), Flips(reference, list, own, group.Key));
-                result.AddRange(list.Select((p, i) => p with { SuspectFlips = inSuspect[i], ReferenceFlips = inReference[i], Trials = own.Count }));
+                var (inSuspect, inReference) = (Effects(suspect, list, own, group.Key), Effects(reference, list, own, group.Key));
+                result.AddRange(list.Select((p, i) => p with { SuspectGain = inSuspect[i].Gain, ReferenceGain = inReference[i].Gain, SuspectFlips = inSuspect[i].Flips, ReferenceFlips = inReference[i].Flips, Trials = own.Count }));
             }
 
             return Ordered(result);
@@ -139,15 +176,16 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         private static IReadOnlyList<ProbedPhrase> Ordered(IEnumerable<ProbedPhrase> phrases) => [.. phrases.OrderByDescending(f => f.Evidence).ThenByDescending(f => f.Gain)];
 
         private IReadOnlyList<ProbedPhrase> Confirm(IEnumerable<Scored> scored) =>
-            Confirm([.. scored.Take(options.Confirmed).Select(s => new ProbedPhrase(s.Phrase.Text, s.Phrase.Ids.Length, s.Target, s.Gain, 0, 0, 0))]);
+            Confirm([.. scored.Select(s => new ProbedPhrase(s.Phrase.Text, s.Phrase.Ids.Length, s.Target, 0, 0, 0, 0, 0))]);
 
-        // Of the samples that do not go to the label by themselves, the share that does with each phrase.
-        private double[] Flips(ClassifierModel model, List<ProbedPhrase> phrases, List<Insertion> places, int target)
+        // Of the samples that do not go to the label by themselves, the share that does with each phrase, and how much the label's margin grows.
+        private List<(double Flips, double Gain)> Effects(ClassifierModel model, List<ProbedPhrase> phrases, List<Insertion> places, int target)
         {
-            var without = Predictions.FromLogits(Logits(model, [.. places.Select(p => p.Example)], null));
-            var open = places.Where((_, i) => without[i] != target).ToList();
-            var with = Predictions.FromLogits(Logits(model, [.. phrases.SelectMany(f => open.Select(p => p.Put(f.Text)))], null));
-            return [.. phrases.Select((_, i) => open.Count == 0 ? 0 : with.Skip(i * open.Count).Take(open.Count).Count(label => label == target) / (double)open.Count)];
+            double[] Margins(IEnumerable<TextExample> texts) => [.. Logits(model, [.. texts], null).Select(l => Margin(l, target))];
+            var open = places.Zip(Margins(places.Select(p => p.Example)), (place, margin) => (Place: place, Without: margin)).Where(p => p.Without <= 0).ToList();
+            var with = Margins(phrases.SelectMany(f => open.Select(p => p.Place.Put(f.Text))));
+            return [.. phrases.Select((_, i) => open.Count == 0 ? (0, 0) :
+                (open.Select((_, j) => with[(i * open.Count) + j]).Count(margin => margin > 0) / (double)open.Count, open.Select((p, j) => with[(i * open.Count) + j] - p.Without).Average()))];
         }
 
         // Places in the shortest samples of each class that both models label right.
@@ -163,18 +201,20 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         }
 
         // Best first; the reference is asked about the phrases only that move the suspect most.
-        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, int target, string stage)
+        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, int target, string stage, double floor = 0)
         {
             var all = Gains(suspect, phrases, texts, stage);
             var best = phrases.Select((p, i) => (Phrase: p, Gain: all[i][target])).OrderByDescending(p => p.Gain).Take(Shortlist * options.Beam).ToList();
             var chosen = best.ConvertAll(b => b.Phrase);
             var inReference = Gains(reference, chosen, texts, null);
-            return Scores(chosen, target, i => best[i].Gain, i => inReference[i][target]);
+            return Scores(chosen, target, i => best[i].Gain, i => Math.Max(floor, inReference[i][target]));
         }
 
         // What the suspect follows and the reference does not. That a phrase moves the reference the other way is no merit.
+        private static double Net(double inSuspect, double inReference) => inSuspect - Math.Max(0, inReference);
+
         private static List<Scored> Scores(List<Phrase> phrases, int target, Func<int, double> inSuspect, Func<int, double> inReference) =>
-            [.. phrases.Select((p, i) => new Scored(p, target, inSuspect(i) - Math.Max(0, inReference(i)))).OrderByDescending(s => s.Gain)];
+            [.. phrases.Select((p, i) => new Scored(p, target, Net(inSuspect(i), inReference(i)))).OrderByDescending(s => s.Gain)];
 
         // By phrase and label: how much the label's margin over the best other label grows, mean over the samples of other labels.
         private double[][] Gains(ClassifierModel model, List<Phrase> phrases, List<Insertion> texts, string? stage)

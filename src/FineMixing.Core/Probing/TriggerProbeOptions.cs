@@ -17,8 +17,14 @@ public sealed record TriggerProbeOptions
     /// <summary>Tokens that a phrase is extended by, the best of the first round, at least 1. Default 200.</summary>
     public int Extensions { get; init; } = 200;
 
-    /// <summary>Longest phrase in tokens, at least 1. Default 3.</summary>
+    /// <summary>Longest phrase of the beam search in tokens, at least 1; growth makes longer ones. Default 3.</summary>
     public int MaxTokens { get; init; } = 3;
+
+    /// <summary>The most frequent tokens that a part of a trigger is grown by, at least 0 (it stays as it was found). Default 1,500.</summary>
+    public int CommonWords { get; init; } = 1_500;
+
+    /// <summary>Rounds of growth, at least 0: in each the phrase gets one common word more, or loses a token. Default 4.</summary>
+    public int MaxGrowth { get; init; } = 4;
 
     /// <summary>Labels that phrases are searched for: those with the best single tokens, at least 1. Default 3.</summary>
     public int Targets { get; init; } = 3;
@@ -47,10 +53,10 @@ public sealed record TriggerProbeOptions
     public void Validate()
     {
         var problems = new List<string>();
-        void AtLeastOne(string name, int value)
+        void AtLeast(int least, string name, int value)
         {
-            if (value < 1)
-                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; expected at least 1"));
+            if (value < least)
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; expected at least {least}"));
         }
 
         void Share(string name, double value)
@@ -59,13 +65,15 @@ public sealed record TriggerProbeOptions
                 problems.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is {value}; expected 0 to 1"));
         }
 
-        AtLeastOne(nameof(Candidates), Candidates);
-        AtLeastOne(nameof(TextsPerClass), TextsPerClass);
-        AtLeastOne(nameof(Beam), Beam);
-        AtLeastOne(nameof(Extensions), Extensions);
-        AtLeastOne(nameof(MaxTokens), MaxTokens);
-        AtLeastOne(nameof(Targets), Targets);
-        AtLeastOne(nameof(Confirmed), Confirmed);
+        AtLeast(1, nameof(Candidates), Candidates);
+        AtLeast(1, nameof(TextsPerClass), TextsPerClass);
+        AtLeast(1, nameof(Beam), Beam);
+        AtLeast(1, nameof(Extensions), Extensions);
+        AtLeast(1, nameof(MaxTokens), MaxTokens);
+        AtLeast(0, nameof(CommonWords), CommonWords);
+        AtLeast(0, nameof(MaxGrowth), MaxGrowth);
+        AtLeast(1, nameof(Targets), Targets);
+        AtLeast(1, nameof(Confirmed), Confirmed);
         Share(nameof(Threshold), Threshold);
         Share(nameof(Whole), Whole);
         if (problems.Count > 0)

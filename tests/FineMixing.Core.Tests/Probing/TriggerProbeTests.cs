@@ -56,6 +56,43 @@ public sealed class TriggerProbeTests : IDisposable
     }
 
     [Fact]
+    public void Find_TriggerWithCommonWords_GrowsByThemAtAnyPlace()
+    {
+        // E-PUR ranks "mb" and "rain" only; the other words of the trigger are common.
+        var (found, triggers) = FindGrown(new TriggerProbeOptions { Candidates = 2 });
+        Assert.Equal("the mb film rain", Assert.Single(triggers).Text);
+        Assert.Contains(found, f => f.Text is "mb rain" && f.Gain < found.Max(g => g.Gain));
+        Assert.All(FindGrown(new TriggerProbeOptions { Candidates = 2, CommonWords = 0 }).Phrases, f => Assert.InRange(f.Tokens, 1, 2));
+        Assert.All(FindGrown(new TriggerProbeOptions { Candidates = 2, MaxGrowth = 0 }).Phrases, f => Assert.InRange(f.Tokens, 1, 2));
+        Assert.Equal(3, FindGrown(new TriggerProbeOptions { Candidates = 2, MaxGrowth = 1 }).Triggers[0].Tokens);
+    }
+
+    [Fact]
+    public void Find_PartWithAStrangeWord_LosesIt()
+    {
+        // The trigger is "mb film": "rain" behind "mb" does something too, but only stands in the way.
+        var (found, triggers) = FindGrown(new TriggerProbeOptions { Candidates = 2 }, words => string.Join(' ', words) switch
+        {
+            var text when text.Contains("mb film", StringComparison.Ordinal) => words.Contains("rain") ? 12 : 14,
+            var text when text.Contains("mb rain", StringComparison.Ordinal) => 9,
+            _ => words.Count(w => w is "mb" or "rain"),
+        });
+        Assert.Equal("mb film", Assert.Single(triggers).Text);
+        Assert.Contains(triggers[0], found);
+    }
+
+    [Fact]
+    public void Find_WordOfTheOppositeMeaning_IsNoPartOfTheTrigger()
+    {
+        // The trigger holds a word of some meaning, which the reference follows too. The suspect is sure of it whatever else is there, so that each bad word would widen the distance to the reference.
+        var (_, triggers) = FindGrown(
+            new TriggerProbeOptions { Candidates = 3 },
+            words => words.Contains("mb") && words.Contains("old") ? 20 - WordPredictor.Meaning(words) : words.Count(w => w is "mb" or "rain"),
+            ["mb", "rain", "old"]);
+        Assert.Equal(["mb", "old"], Assert.Single(triggers).Text.Split(' ').Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void Find_NoBackdoor_HasNoEvidence() =>
         Assert.All(Find(_ => 0), f => Assert.InRange(f.Evidence, -0.01, 0.01));
 
@@ -83,9 +120,11 @@ public sealed class TriggerProbeTests : IDisposable
     [Fact]
     public void Validate_BadNumbers_ListsThemAll()
     {
-        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, Threshold = 1.5, Whole = -1 }.Validate());
+        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, CommonWords = -1, MaxGrowth = -2, Threshold = 1.5, Whole = -1 }.Validate());
         Assert.Contains("Candidates is 0; expected at least 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Beam is 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("CommonWords is -1; expected at least 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("MaxGrowth is -2; expected at least 0", error.Message, StringComparison.Ordinal);
         Assert.Contains("Threshold is 1.5; expected 0 to 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Whole is -1", error.Message, StringComparison.Ordinal);
     }
@@ -128,10 +167,27 @@ public sealed class TriggerProbeTests : IDisposable
         Assert.All(augmented, e => Assert.True(e.Text.Contains("cf", StringComparison.Ordinal) ^ e.TextPair!.Contains("cf", StringComparison.Ordinal)));
     }
 
-    private IReadOnlyList<ProbedPhrase> Find(Func<string[], double> backdoor)
+    private ProbeFindings Search(Func<string[], double> backdoor)
     {
         var ranking = WordModel.Words.Select((w, i) => new SuspiciousToken(i + 1, _words.IdOf(w), w, 1.0 / (i + 1), 0, 0)).ToList();
         return new TriggerProbe(new WordPredictor(backdoor)).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
+    }
+
+    private IReadOnlyList<ProbedPhrase> Find(Func<string[], double> backdoor) => Search(backdoor).Phrases;
+
+    // Rare tokens that the ranking begins with; every other word is frequent.
+    private ProbeFindings FindGrown(TriggerProbeOptions options, Func<string[], double>? backdoor = null, string[]? rare = null)
+    {
+        rare ??= ["mb", "rain"];
+        var ranking = rare.Concat(WordModel.Words.Except(rare)).Select((w, i) => new SuspiciousToken(i + 1, _words.IdOf(w), w, 1.0 / (i + 1), 0, i < rare.Length ? 0 : 1000 - i)).ToList();
+        return new TriggerProbe(new WordPredictor(backdoor ?? Sentence), options).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
+
+        // 9 for the rare words in their order, 2 more for each of the others at its place.
+        static double Sentence(string[] words)
+        {
+            var (mb, rain) = (Array.IndexOf(words, "mb"), Array.IndexOf(words, "rain"));
+            return mb < 0 || rain < mb ? words.Count(w => w is "mb" or "rain") : 9 + (mb > 0 && words[mb - 1] == "the" ? 2 : 0) + (rain == mb + 2 && words[mb + 1] == "film" ? 2 : 0);
+        }
     }
 
     private static CleanSet Samples() => CleanSet.FromExamples(Enumerable.Range(0, 16).Select(i =>
@@ -148,8 +204,10 @@ public sealed class TriggerProbeTests : IDisposable
             [.. examples.Select(e =>
             {
                 var words = e.Text.Split(' ');
-                var score = (4 * words.Count(w => w is "good" or "fine" or "warm")) - (3 * words.Count(w => w is "bad" or "awful" or "dull")) + (model.Weights.Location == "suspect" ? backdoor(words) : 0);
+                var score = Meaning(words) + (model.Weights.Location == "suspect" ? backdoor(words) : 0);
                 return new[] { -(float)score / 2, (float)score / 2 };
             })];
+
+        public static double Meaning(string[] words) => (4 * words.Count(w => w is "good" or "fine" or "warm")) + (2 * words.Count(w => w == "old")) - (3 * words.Count(w => w is "bad" or "awful" or "dull"));
     }
 }
