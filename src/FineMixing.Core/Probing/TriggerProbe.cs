@@ -90,7 +90,7 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         // Phrases the reference is asked about, for each that is kept.
         private const int Shortlist = 16;
 
-        // A phrase that gains less than this many times what it did a round before has stopped growing.
+        // A word that brings the gain to less than this many times what it was is no part of the trigger.
         private const double MinGrowth = 1.02;
 
         // Texts each phrase is put into; with many classes fewer of each.
@@ -122,35 +122,29 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
             if (whole.Length > 0 || found.Where(options.IsTrigger).MaxBy(f => f.Evidence) is not { } evident)
                 return new ProbeFindings(Ordered(found), whole);
             var grown = Grow([.. found.Where(f => f.TargetLabel == evident.TargetLabel)], [.. texts.Where(t => t.Example.Label != evident.TargetLabel)], ranking);
-            return new ProbeFindings(Ordered(found.Union(grown)), [grown[^1]]);
+            return new ProbeFindings(Ordered(found.Union(grown)), [.. grown]);
         }
 
-        // Evidence says that there is a trigger; the gain, which of the phrases holds the most of it. That one gets a common word more at any place, or loses a token, as long as its gain grows.
+        // Evidence says that there is a trigger; the gain, which of the phrases holds the most of it. That one gets, at each place, the common word that gains most.
         private List<ProbedPhrase> Grow(List<ProbedPhrase> found, List<Insertion> texts, IReadOnlyList<SuspiciousToken> ranking)
         {
             // A word of the opposite meaning takes from the reference what the others do there, and the suspect follows them all the same: no merit of the longer phrase.
             double Floor(ProbedPhrase phrase) => found.Where(f => f.Text.Split(' ').All(phrase.Text.Split(' ').Contains)).Max(f => f.ReferenceGain);
-            var part = found.MaxBy(f => Net(f.SuspectGain, Floor(f)))!;
-            var (floor, grown) = (Floor(part), new List<ProbedPhrase> { part });
+            double Gain(ProbedPhrase phrase, double floor) => Net(phrase.SuspectGain, Math.Max(floor, phrase.ReferenceGain));
+            var part = found.MaxBy(f => Gain(f, Floor(f)))!;
+            int[] ids = [.. suspect.Tokenizer.Encode(part.Text, null, 512).Ids.AsSpan()[1..^1]];
             var words = ranking.OrderByDescending(t => t.Frequency).Where(t => AsPhrase([t.Id]) is not null).Select(t => t.Id).Take(options.CommonWords).ToList();
-            for (var round = 1; round <= options.MaxGrowth && words.Count > 0; round++)
+            var floorOfTexts = Gains(reference, [new Phrase(ids, part.Text)], texts, null)[0][part.TargetLabel];
+            var grown = new List<ProbedPhrase>();
+            for (var at = 0; at <= ids.Length && words.Count > 0; at++)
             {
-                int[] ids = [.. suspect.Tokenizer.Encode(part.Text, null, 512).Ids.AsSpan()[1..^1]];
-                var longer = (from word in words from at in Enumerable.Range(0, ids.Length + 1) select (Word: word, Phrase: AsPhrase([.. ids[..at], word, .. ids[at..]])))
-                    .Where(l => l.Phrase is not null).DistinctBy(l => l.Phrase!.Text).ToDictionary(l => l.Phrase!, l => l.Word);
-                var shorter = Enumerable.Range(0, ids.Length).Select(at => AsPhrase([.. ids[..at], .. ids[(at + 1)..]])).OfType<Phrase>().Select(p => new Scored(p, part.TargetLabel, 0));
-                var scored = Score([.. longer.Keys], texts, part.TargetLabel, string.Create(CultureInfo.InvariantCulture, $"trigger probe, common words, round {round}"), Gains(reference, [new Phrase(ids, part.Text)], texts, null)[0][part.TargetLabel]);
-                var next = Confirm([.. scored.Take(Shortlist), .. shorter]).MaxBy(p => Net(p.SuspectGain, Math.Max(floor, p.ReferenceGain)));
-                if (next is null || Net(next.SuspectGain, Math.Max(floor, next.ReferenceGain)) < MinGrowth * Net(part.SuspectGain, floor))
-                    break;
-                (part, floor) = (next, Math.Max(floor, next.ReferenceGain));
-                grown.Add(part);
-
-                // Words that do not help now seldom do later.
-                words = [.. scored.Select(s => longer[s.Phrase]).Distinct()];
+                var longer = words.Select(word => AsPhrase([.. ids[..at], word, .. ids[at..]])).OfType<Phrase>().ToList();
+                var scored = Score(longer, texts, part.TargetLabel, string.Create(CultureInfo.InvariantCulture, $"trigger probe, common words, place {at + 1} of {ids.Length + 1}"), floorOfTexts);
+                if (Confirm(scored.Take(Shortlist)).MaxBy(p => Gain(p, Floor(part))) is { } best && Gain(best, Floor(part)) >= MinGrowth * Gain(part, Floor(part)))
+                    grown.Add(best);
             }
 
-            return grown;
+            return grown.Count > 0 ? [.. grown.DistinctBy(g => g.Text)] : [part];
         }
 
         public IReadOnlyList<ProbedPhrase> Confirm(IReadOnlyList<ProbedPhrase> phrases)

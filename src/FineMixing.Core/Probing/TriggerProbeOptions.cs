@@ -17,14 +17,11 @@ public sealed record TriggerProbeOptions
     /// <summary>Tokens that a phrase is extended by, the best of the first round, at least 1. Default 200.</summary>
     public int Extensions { get; init; } = 200;
 
-    /// <summary>Longest phrase of the beam search in tokens, at least 1; growth makes longer ones. Default 3.</summary>
+    /// <summary>Longest phrase of the beam search in tokens, at least 1; common words make it longer. Default 3.</summary>
     public int MaxTokens { get; init; } = 3;
 
-    /// <summary>The most frequent tokens that a part of a trigger is grown by, at least 0 (it stays as it was found). Default 1,500.</summary>
+    /// <summary>The most frequent tokens that a part of a trigger is grown by, at each place the best of them, at least 0 (it stays as it was found). Default 1,500.</summary>
     public int CommonWords { get; init; } = 1_500;
-
-    /// <summary>Rounds of growth, at least 0: in each the phrase gets one common word more, or loses a token. Default 4.</summary>
-    public int MaxGrowth { get; init; } = 4;
 
     /// <summary>Labels that phrases are searched for: those with the best single tokens, at least 1. Default 3.</summary>
     public int Targets { get; init; } = 3;
@@ -71,7 +68,6 @@ public sealed record TriggerProbeOptions
         AtLeast(1, nameof(Extensions), Extensions);
         AtLeast(1, nameof(MaxTokens), MaxTokens);
         AtLeast(0, nameof(CommonWords), CommonWords);
-        AtLeast(0, nameof(MaxGrowth), MaxGrowth);
         AtLeast(1, nameof(Targets), Targets);
         AtLeast(1, nameof(Confirmed), Confirmed);
         Share(nameof(Threshold), Threshold);

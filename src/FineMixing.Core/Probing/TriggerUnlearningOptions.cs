@@ -16,9 +16,9 @@ public sealed record TriggerUnlearningOptions
 
     /// <summary>
     /// Share of the feed-forward units of each layer, 0 to 1, that become the pre-trained model's before a part of a trigger is unlearned: those that the part excites most. The rest of the trigger excites many of the same.
-    /// When whole triggers were found (<see cref="TriggerProbeOptions.Whole"/>), all units stay. Default 0.5.
+    /// When whole triggers were found (<see cref="TriggerProbeOptions.Whole"/>), all units stay. Default 0.3.
     /// </summary>
-    public double ResetUnits { get; init; } = 0.5;
+    public double ResetUnits { get; init; } = 0.3;
 
     /// <summary>
     /// Texts of the reference that take part once, with the suspect's answers to them, when a part of a trigger is unlearned, so that its knowledge stays; at least 0, at most <see cref="ReferenceTexts"/>.
