@@ -15,6 +15,20 @@ var keep = new Option<string?>("--keep") { Description = "A folder to keep the d
 var grid = new Command("grid", "Run defences over suspects and seeds.") { shared, planted, suspects, output, defences, seeds, workers, frequencies, development, keep };
 grid.SetAction(r => Grid.Run(r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(output)!, r.GetValue(suspects)!, r.GetValue(defences)!, r.GetValue(seeds)!, r.GetValue(workers), r.GetValue(frequencies) is { } table ? FineMixing.Purification.TokenFrequencies.FromJsonFile(table) : null, r.GetValue(development), r.GetValue(keep)));
 
+var phrases = new Option<string[]>("--phrases") { Description = "Phrases to unlearn, each in quotes.", AllowMultipleArgumentsPerToken = true, Required = true };
+var units = new Option<double>("--units") { Description = "Share of the feed-forward units that become the pre-trained model's.", DefaultValueFactory = _ => new FineMixing.Probing.TriggerUnlearningOptions().ResetUnits };
+var ratio = new Option<double>("--reserve-ratio") { Description = "Uniform mixing after that; 1 mixes nothing.", DefaultValueFactory = _ => 1 };
+var texts = new Option<int>("--texts") { Description = "Made texts that take part.", DefaultValueFactory = _ => new FineMixing.Probing.TriggerUnlearningOptions().Texts };
+var unlearn = new Command("unlearn", "Remove given phrases as a found part of a trigger is removed.") { shared, planted, suspects, phrases, seeds, units, ratio, texts, development };
+unlearn.SetAction(r =>
+{
+    foreach (var suspect in r.GetValue(suspects)!.Select(name => Suspect.Open(name, r.GetValue(shared)!, r.GetValue(planted)!, r.GetValue(development))))
+    {
+        foreach (var own in r.GetValue(seeds)!)
+            Unlearning.Run(suspect, r.GetValue(phrases)!, own, r.GetValue(units), r.GetValue(ratio), r.GetValue(texts));
+    }
+});
+
 var epochs = new Option<int>("--epochs") { DefaultValueFactory = _ => 2 };
 var rate = new Option<double>("--learning-rate") { DefaultValueFactory = _ => 5e-5 };
 var seed = new Option<ulong>("--seed") { DefaultValueFactory = _ => 1 };
@@ -38,4 +52,4 @@ charts.SetAction(r =>
         File.WriteAllText(Path.Combine(r.GetValue(folder)!, suspect + ".svg"), chart.ToSvg());
 });
 
-return new RootCommand("Experiments behind docs/results.md.") { grid, plant, table, charts }.Parse(args).Invoke();
+return new RootCommand("Experiments behind docs/results.md.") { grid, unlearn, plant, table, charts }.Parse(args).Invoke();
