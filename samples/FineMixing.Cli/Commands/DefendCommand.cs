@@ -187,9 +187,11 @@ internal static class DefendCommand
         if (options.Method == DefenceMethod.TriggerUnlearning)
         {
             text["probe-candidates"] = Text(options.Unlearning.Probe.Candidates);
+            text["probe-common-words"] = Text(options.Unlearning.Probe.CommonWords);
             text["probe-max-tokens"] = Text(options.Unlearning.Probe.MaxTokens);
             text["probe-threshold"] = Text(options.Unlearning.Probe.Threshold);
             text["probe-whole"] = Text(options.Unlearning.Probe.Whole);
+            text["probe-whole-threshold"] = Text(options.Unlearning.Probe.WholeThreshold);
             text["reference-texts"] = Text(options.Unlearning.ReferenceTexts);
             text["removed"] = result.Probe?.RemovedText ?? "";
             text["unlearning-epochs"] = Text(options.FineTuning.Epochs);

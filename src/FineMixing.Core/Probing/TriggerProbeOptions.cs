@@ -29,21 +29,28 @@ public sealed record TriggerProbeOptions
     /// <summary>Phrases of each round and label that are confirmed on all clean samples, at least 1. Default 6.</summary>
     public int Confirmed { get; init; } = 6;
 
-    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase to count as a trigger. Default 0.75.</summary>
+    /// <summary>The least evidence (see <see cref="ProbedPhrase.Evidence"/>), 0 to 1, for a phrase that is no whole trigger to count as one. Default 0.75.</summary>
     public double Threshold { get; init; } = 0.75;
 
-    /// <summary>The least share of samples, 0 to 1, that a single token with enough evidence must flip in the suspect to be the whole trigger; with less it may be a part of one, and longer phrases are tried. Default 0.95.</summary>
+    /// <summary>The least share of samples, 0 to 1, that a single token must flip in the suspect to be the whole trigger; with less it may be a part of one, and longer phrases are tried. Default 0.95.</summary>
     public double Whole { get; init; } = 0.95;
+
+    /// <summary>The least evidence, 0 to 1, for a token that flips as many to count as the whole trigger. Words with a meaning flip fewer, so it may be less than <see cref="Threshold"/>: the reference keeps a part of some backdoors. Default 0.5.</summary>
+    public double WholeThreshold { get; init; } = 0.5;
 
     /// <summary>Whether a phrase counts as a trigger.</summary>
     public bool IsTrigger(ProbedPhrase phrase)
     {
         ArgumentNullException.ThrowIfNull(phrase);
-        return phrase.Evidence >= Threshold;
+        return phrase.Evidence >= Threshold || IsWholeTrigger(phrase);
     }
 
     /// <summary>Whether a phrase counts as a whole trigger by itself: one token that nothing need be added to.</summary>
-    public bool IsWholeTrigger(ProbedPhrase phrase) => IsTrigger(phrase) && phrase.Tokens == 1 && phrase.SuspectFlips >= Whole;
+    public bool IsWholeTrigger(ProbedPhrase phrase)
+    {
+        ArgumentNullException.ThrowIfNull(phrase);
+        return phrase.Tokens == 1 && phrase.SuspectFlips >= Whole && phrase.Evidence >= WholeThreshold;
+    }
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>
@@ -72,6 +79,7 @@ public sealed record TriggerProbeOptions
         AtLeast(1, nameof(Confirmed), Confirmed);
         Share(nameof(Threshold), Threshold);
         Share(nameof(Whole), Whole);
+        Share(nameof(WholeThreshold), WholeThreshold);
         if (problems.Count > 0)
             throw new ArgumentException(string.Join("; ", problems) + ".");
     }

@@ -111,6 +111,19 @@ public sealed class TriggerProbeTests : IDisposable
         Assert.Contains("2 labels and the reference 3", error.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(1, 1.0, 0.4, true, true)] // The reference keeps a part of the backdoor.
+    [InlineData(1, 1.0, 0.6, false, false)]
+    [InlineData(1, 0.9, 0.3, false, false)] // A word with a meaning.
+    [InlineData(1, 0.9, 0.1, true, false)]
+    [InlineData(2, 1.0, 0.4, false, false)]
+    [InlineData(2, 1.0, 0.2, true, false)]
+    public void IsTrigger_ByFlipsAndEvidence(int tokens, double inSuspect, double inReference, bool trigger, bool whole)
+    {
+        var phrase = new ProbedPhrase("cf", tokens, 1, 0, 0, inSuspect, inReference, 64);
+        Assert.Equal((trigger, whole), (new TriggerProbeOptions().IsTrigger(phrase), new TriggerProbeOptions().IsWholeTrigger(phrase)));
+    }
+
     [Fact]
     public void Validate_BadNumbers_ListsThemAll()
     {
