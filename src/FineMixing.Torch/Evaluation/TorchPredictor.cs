@@ -6,6 +6,7 @@ using FineMixing.Pipelines;
 using FineMixing.Tokenization;
 using FineMixing.Torch.FineTuning;
 using FineMixing.Torch.Models;
+using FineMixing.Torch.Native;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -26,6 +27,7 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
         var device = Hardware.Device(options.Device);
         var low = Hardware.UseBFloat16(options.Precision, device, logger);
         var encodings = model.Tokenizer.EncodeAll(examples, Math.Min(options.MaxLength, model.Config.MaxPositions), cancellationToken: cancellationToken);
+        using var release = new ReleasedMemory();
         using var store = ParameterStore.Load(model.Config, model.Weights, device, low, trainable: false);
         return Logits(store, encodings, options.TokensPerBatch, options.Threads, progress, cancellationToken);
     }

@@ -5,6 +5,7 @@ using FineMixing.FineTuning;
 using FineMixing.Models;
 using FineMixing.Tokenization;
 using FineMixing.Torch.Models;
+using FineMixing.Torch.Native;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -49,6 +50,7 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         using var threads = TorchThreads.Use(options.Threads);
+        using var release = new ReleasedMemory();
         using var store = ParameterStore.Load(model.Config, model.Weights, Hardware.Device(options.Device), lowPrecision: false, trainable: false);
         using var noGradients = inference_mode();
         var sums = Enumerable.Range(0, model.Config.Layers).Select(_ => new double[model.Config.IntermediateSize]).ToArray();
@@ -81,6 +83,7 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
         if (device.type == DeviceType.CUDA)
             cuda.manual_seed((long)(options.Seed & long.MaxValue));
         var lowPrecision = Hardware.UseBFloat16(options.Precision, device, logger);
+        using var release = new ReleasedMemory();
         using var store = ParameterStore.Load(start.Config, start.Weights, device, lowPrecision, trainable: true);
         var snapshot = Snapshots?.For(TrainingKey.Of(start.Weights, data, options, lowPrecision, pruned), logger);
         var losses = TrainingLoop.Run(store, data, options, pruned is null ? null : () => UnitMask.Zero(store, pruned), snapshot, progress, cancellationToken);

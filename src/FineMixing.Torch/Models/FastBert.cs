@@ -35,8 +35,12 @@ internal static class FastBert
         trace?.HiddenStates.Add(x);
         foreach (var layer in p.Layers)
         {
+            // What backward needs is kept by it; the rest of a layer goes at its end.
+            using var scope = trace is null ? NewDisposeScope() : null;
             x = Layer(p.Config, layer, x, batch.Bias, dropout, trace);
             trace?.HiddenStates.Add(x);
+            if (scope is not null)
+                x.MoveToOuterDisposeScope();
         }
 
         return Classify(p, x, dropout);
