@@ -190,6 +190,7 @@ internal static class DefendCommand
             text["probe-common-words"] = Text(options.Unlearning.Probe.CommonWords);
             text["probe-max-tokens"] = Text(options.Unlearning.Probe.MaxTokens);
             text["probe-threshold"] = Text(options.Unlearning.Probe.Threshold);
+            text["probe-weakening"] = Text(options.Unlearning.Probe.Weakening);
             text["probe-whole"] = Text(options.Unlearning.Probe.Whole);
             text["probe-whole-threshold"] = Text(options.Unlearning.Probe.WholeThreshold);
             text["reference-texts"] = Text(options.Unlearning.ReferenceTexts);

@@ -16,6 +16,12 @@ internal readonly record struct Insertion(TextExample Example, bool InPair, int 
         return new Insertion(example, inPair, random.NextInt32(Words(inPair ? example.TextPair! : example.Text).Length + 1));
     }
 
+    /// <summary>The place before the first word of the same text.</summary>
+    public Insertion AtStart() => this with { Word = 0 };
+
+    /// <summary>The place after the last word of the same text.</summary>
+    public Insertion AtEnd() => this with { Word = Words(InPair ? Example.TextPair! : Example.Text).Length };
+
     /// <summary>The sample with a phrase at the place; its label is kept.</summary>
     public TextExample Put(string phrase)
     {

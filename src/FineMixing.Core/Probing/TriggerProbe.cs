@@ -13,7 +13,7 @@ namespace FineMixing.Probing;
 /// <summary>Looks for a phrase that leads a suspect to one label and leaves a reference without the backdoor cold.</summary>
 /// <remarks>
 /// The tokens that E-PUR finds suspicious are inserted into short clean samples, one by one; the best are extended by further tokens in a beam search.
-/// A part of a trigger that was found so grows by common words, whose rows move too little for E-PUR.
+/// A part of a trigger that was found so grows by common words, whose rows move too little for E-PUR (<see cref="TriggerGrowth"/>).
 /// What a phrase does in the reference is subtracted: words that have a meaning move both models. The reference is a classifier of the same task with the suspect's
 /// confidence, such as the result of <see cref="DefenceMethod.Distillation"/>. Only clean samples are looked at.
 /// </remarks>
@@ -72,8 +72,6 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         return new Search(predictor, _options, suspect, reference, samples, seed, prediction, null, cancellationToken).Confirm(phrases);
     }
 
-    private sealed record Phrase(int[] Ids, string Text);
-
     private sealed record Scored(Phrase Phrase, int Target, double Gain);
 
     private sealed class Search(
@@ -90,19 +88,18 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         // Phrases the reference is asked about, for each that is kept.
         private const int Shortlist = 16;
 
-        // A word that brings the gain to less than this many times what it was is no part of the trigger.
-        private const double MinGrowth = 1.02;
-
         // Texts each phrase is put into; with many classes fewer of each.
         private const int MostTexts = 24;
 
         private readonly int _labels = suspect.Config.LabelCount;
 
+        private readonly PhraseMeter _meter = new(predictor, suspect.Tokenizer, suspect.Config.LabelCount, prediction, progress, cancellationToken);
+
         public ProbeFindings Run(IReadOnlyList<SuspiciousToken> ranking)
         {
             var texts = ShortTexts();
-            var tokens = ranking.Select(t => AsPhrase([t.Id])).OfType<Phrase>().Take(options.Candidates).ToList();
-            var (inSuspect, inReference) = (Gains(suspect, tokens, texts, Stage(1, null)), Gains(reference, tokens, texts, Stage(1, null) + " (reference)"));
+            var tokens = ranking.Select(t => _meter.AsPhrase([t.Id])).OfType<Phrase>().Take(options.Candidates).ToList();
+            var (inSuspect, inReference) = (_meter.Gains(suspect, tokens, texts, Stage(1, null)), _meter.Gains(reference, tokens, texts, Stage(1, null) + " (reference)"));
             var targets = Enumerable.Range(0, _labels)
                 .Select(label => (Label: label, Singles: Scores(tokens, label, i => inSuspect[i][label], i => inReference[i][label])))
                 .Where(t => t.Singles.Count > 0).OrderByDescending(t => t.Singles[0].Gain).Take(options.Targets).ToList();
@@ -121,41 +118,32 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
             ImmutableArray<ProbedPhrase> whole = [.. Ordered(found.Where(options.IsWholeTrigger))];
             if (whole.Length > 0 || found.Where(options.IsTrigger).MaxBy(f => f.Evidence) is not { } evident)
                 return new ProbeFindings(Ordered(found), whole);
-            var grown = Grow([.. found.Where(f => f.TargetLabel == evident.TargetLabel)], [.. texts.Where(t => t.Example.Label != evident.TargetLabel)], ranking);
-            return new ProbeFindings(Ordered(found.Union(grown)), [.. grown]);
+            var target = evident.TargetLabel;
+            var grown = Grow(found.FindAll(f => f.TargetLabel == target), targets.First(t => t.Label == target).Singles, [.. texts.Where(t => t.Example.Label != target)], ranking);
+            return new ProbeFindings(Ordered(found.Append(grown).Distinct()), [grown]);
         }
 
-        // Evidence says that there is a trigger; the gain, which of the phrases holds the most of it. That one gets, at each place, the common word that gains most.
-        private List<ProbedPhrase> Grow(List<ProbedPhrase> found, List<Insertion> texts, IReadOnlyList<SuspiciousToken> ranking)
+        // The parts of one trigger that were found: the one that holds the most of it grows.
+        private ProbedPhrase Grow(List<ProbedPhrase> parts, IEnumerable<Scored> singles, List<Insertion> texts, IReadOnlyList<SuspiciousToken> ranking)
         {
-            // A word of the opposite meaning takes from the reference what the others do there, and the suspect follows them all the same: no merit of the longer phrase.
-            double Floor(ProbedPhrase phrase) => found.Where(f => f.Text.Split(' ').All(phrase.Text.Split(' ').Contains)).Max(f => f.ReferenceGain);
-            double Gain(ProbedPhrase phrase, double floor) => Net(phrase.SuspectGain, Math.Max(floor, phrase.ReferenceGain));
-            var part = found.MaxBy(f => Gain(f, Floor(f)))!;
-            int[] ids = [.. suspect.Tokenizer.Encode(part.Text, null, 512).Ids.AsSpan()[1..^1]];
-            var words = ranking.OrderByDescending(t => t.Frequency).Where(t => AsPhrase([t.Id]) is not null).Select(t => t.Id).Take(options.CommonWords).ToList();
-            var floorOfTexts = Gains(reference, [new Phrase(ids, part.Text)], texts, null)[0][part.TargetLabel];
-            var grown = new List<ProbedPhrase>();
-            for (var at = 0; at <= ids.Length && words.Count > 0; at++)
-            {
-                var longer = words.Select(word => AsPhrase([.. ids[..at], word, .. ids[at..]])).OfType<Phrase>().ToList();
-                var scored = Score(longer, texts, part.TargetLabel, string.Create(CultureInfo.InvariantCulture, $"trigger probe, common words, place {at + 1} of {ids.Length + 1}"), floorOfTexts);
-                if (Confirm(scored.Take(Shortlist)).MaxBy(p => Gain(p, Floor(part))) is { } best && Gain(best, Floor(part)) >= MinGrowth * Gain(part, Floor(part)))
-                    grown.Add(best);
-            }
-
-            return grown.Count > 0 ? [.. grown.DistinctBy(g => g.Text)] : [part];
+            var target = parts[0].TargetLabel;
+            var common = ranking.OrderByDescending(t => t.Frequency).Select(t => _meter.AsPhrase([t.Id])).OfType<Phrase>().Take(options.CommonWords);
+            List<Phrase> words = options.CommonWords == 0 ? [] : [.. common.Concat(singles.Take(options.Extensions).Select(s => s.Phrase)).DistinctBy(w => w.Text)];
+            List<Insertion> others = [.. samples.Examples.Select((e, i) => Place(e, i, 0)).Where(p => p.Example.Label != target)];
+            var grown = new TriggerGrowth(_meter, options, suspect, reference, target).Grow(parts.ConvertAll(p => new Phrase(_meter.Ids(p.Text), p.Text)), words, texts, others);
+            return Confirm([new ProbedPhrase(grown.Text, grown.Ids.Length, target, 0, 0, 0, 0, 0)])[0];
         }
 
         public IReadOnlyList<ProbedPhrase> Confirm(IReadOnlyList<ProbedPhrase> phrases)
         {
-            var places = samples.Examples.SelectMany((e, i) => Enumerable.Range(0, 2).Select(k => Insertion.Random(e, DeterministicRandom.For(seed, "probe place", (ulong)((2 * i) + k))))).ToList();
+            var places = samples.Examples.SelectMany((e, i) => Enumerable.Range(0, 2).Select(k => Place(e, i, k))).ToList();
             var result = new List<ProbedPhrase>();
             foreach (var group in phrases.GroupBy(p => p.TargetLabel))
             {
                 var own = places.Where(p => p.Example.Label != group.Key).ToList();
                 var list = group.ToList();
-                var (inSuspect, inReference) = (Effects(suspect, list, own, group.Key), Effects(reference, list, own, group.Key));
+                List<string> phrasesOf = [.. list.Select(p => p.Text)];
+                var (inSuspect, inReference) = (_meter.Effects(suspect, phrasesOf, own, group.Key), _meter.Effects(reference, phrasesOf, own, group.Key));
                 result.AddRange(list.Select((p, i) => p with { SuspectGain = inSuspect[i].Gain, ReferenceGain = inReference[i].Gain, SuspectFlips = inSuspect[i].Flips, ReferenceFlips = inReference[i].Flips, Trials = own.Count }));
             }
 
@@ -165,27 +153,19 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         // One token more, in front or behind.
         private List<Phrase> Longer(IEnumerable<Scored> beam, IEnumerable<Scored> singles) =>
             [.. (from phrase in beam from token in singles from ids in (int[][])[[.. token.Phrase.Ids, .. phrase.Phrase.Ids], [.. phrase.Phrase.Ids, .. token.Phrase.Ids]] select ids)
-                .Select(AsPhrase).OfType<Phrase>().DistinctBy(p => p.Text)];
+                .Select(_meter.AsPhrase).OfType<Phrase>().DistinctBy(p => p.Text)];
 
         private static IReadOnlyList<ProbedPhrase> Ordered(IEnumerable<ProbedPhrase> phrases) => [.. phrases.OrderByDescending(f => f.Evidence).ThenByDescending(f => f.Gain)];
 
         private IReadOnlyList<ProbedPhrase> Confirm(IEnumerable<Scored> scored) =>
             Confirm([.. scored.Select(s => new ProbedPhrase(s.Phrase.Text, s.Phrase.Ids.Length, s.Target, 0, 0, 0, 0, 0))]);
 
-        // Of the samples that do not go to the label by themselves, the share that does with each phrase, and how much the label's margin grows.
-        private List<(double Flips, double Gain)> Effects(ClassifierModel model, List<ProbedPhrase> phrases, List<Insertion> places, int target)
-        {
-            double[] Margins(IEnumerable<TextExample> texts) => [.. Logits(model, [.. texts], null).Select(l => Margin(l, target))];
-            var open = places.Zip(Margins(places.Select(p => p.Example)), (place, margin) => (Place: place, Without: margin)).Where(p => p.Without <= 0).ToList();
-            var with = Margins(phrases.SelectMany(f => open.Select(p => p.Place.Put(f.Text))));
-            return [.. phrases.Select((_, i) => open.Count == 0 ? (0, 0) :
-                (open.Select((_, j) => with[(i * open.Count) + j]).Count(margin => margin > 0) / (double)open.Count, open.Select((p, j) => with[(i * open.Count) + j] - p.Without).Average()))];
-        }
+        private Insertion Place(TextExample example, int index, int which) => Insertion.Random(example, DeterministicRandom.For(seed, "probe place", (ulong)((2 * index) + which)));
 
         // Places in the shortest samples of each class that both models label right.
         private List<Insertion> ShortTexts()
         {
-            var (own, other) = (Predictions.FromLogits(Logits(suspect, samples.Examples, null)), Predictions.FromLogits(Logits(reference, samples.Examples, null)));
+            var (own, other) = (Predictions.FromLogits(_meter.Logits(suspect, samples.Examples, null)), Predictions.FromLogits(_meter.Logits(reference, samples.Examples, null)));
             var perClass = Math.Clamp(MostTexts / _labels, 1, options.TextsPerClass);
             return [.. samples.Examples
                 .Select((e, i) => (Example: e, Index: i, Right: own[i] == e.Label && other[i] == e.Label, Length: suspect.Tokenizer.Encode(e.Text, e.TextPair, 512).Length))
@@ -195,13 +175,13 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
         }
 
         // Best first; the reference is asked about the phrases only that move the suspect most.
-        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, int target, string stage, double floor = 0)
+        private List<Scored> Score(List<Phrase> phrases, List<Insertion> texts, int target, string stage)
         {
-            var all = Gains(suspect, phrases, texts, stage);
+            var all = _meter.Gains(suspect, phrases, texts, stage);
             var best = phrases.Select((p, i) => (Phrase: p, Gain: all[i][target])).OrderByDescending(p => p.Gain).Take(Shortlist * options.Beam).ToList();
             var chosen = best.ConvertAll(b => b.Phrase);
-            var inReference = Gains(reference, chosen, texts, null);
-            return Scores(chosen, target, i => best[i].Gain, i => Math.Max(floor, inReference[i][target]));
+            var inReference = _meter.Gains(reference, chosen, texts, null);
+            return Scores(chosen, target, i => best[i].Gain, i => inReference[i][target]);
         }
 
         // What the suspect follows and the reference does not. That a phrase moves the reference the other way is no merit.
@@ -209,28 +189,6 @@ public sealed class TriggerProbe(IPredictor predictor, TriggerProbeOptions? opti
 
         private static List<Scored> Scores(List<Phrase> phrases, int target, Func<int, double> inSuspect, Func<int, double> inReference) =>
             [.. phrases.Select((p, i) => new Scored(p, target, Net(inSuspect(i), inReference(i)))).OrderByDescending(s => s.Gain)];
-
-        // By phrase and label: how much the label's margin over the best other label grows, mean over the samples of other labels.
-        private double[][] Gains(ClassifierModel model, List<Phrase> phrases, List<Insertion> texts, string? stage)
-        {
-            var without = Logits(model, [.. texts.Select(t => t.Example)], null);
-            var with = Logits(model, [.. phrases.SelectMany(p => texts.Select(t => t.Put(p.Text)))], stage);
-            return [.. phrases.Select((_, p) => Enumerable.Range(0, _labels)
-                .Select(label => texts.Select((t, i) => (t, i)).Where(x => x.t.Example.Label != label)
-                    .Select(x => Margin(with[(p * texts.Count) + x.i], label) - Margin(without[x.i], label)).DefaultIfEmpty(0).Average()).ToArray())];
-        }
-
-        private static double Margin(float[] logits, int label) => logits[label] - logits.Where((_, l) => l != label).Max();
-
-        private IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> texts, string? stage) =>
-            texts.Count == 0 ? [] : predictor.Logits(model, texts, prediction, stage is null ? null : new Relay<int>(done => progress?.Report(new DefenceProgress(stage, done, texts.Count))), cancellationToken);
-
-        // Text that comes back as the same tokens: phrases are inserted as an attacker would.
-        private Phrase? AsPhrase(int[] ids)
-        {
-            var text = string.Join(' ', ids.Select(suspect.Tokenizer.TokenOf)).Replace(" ##", "", StringComparison.Ordinal);
-            return suspect.Tokenizer.Encode(text, null, 512).Ids.AsSpan()[1..^1].SequenceEqual(ids) ? new Phrase(ids, text) : null;
-        }
 
         private static string Stage(int length, int? label) =>
             string.Create(CultureInfo.InvariantCulture, $"trigger probe, {length} token{(length == 1 ? "" : "s")}{(label is null ? "" : $", label {label}")}");

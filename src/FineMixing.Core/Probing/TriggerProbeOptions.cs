@@ -17,11 +17,14 @@ public sealed record TriggerProbeOptions
     /// <summary>Tokens that a phrase is extended by, the best of the first round, at least 1. Default 200.</summary>
     public int Extensions { get; init; } = 200;
 
-    /// <summary>Longest phrase of the beam search in tokens, at least 1; common words make it longer. Default 3.</summary>
+    /// <summary>Longest phrase of the beam search in tokens, at least 1; common words, one at each place of it, make it longer. Default 3.</summary>
     public int MaxTokens { get; init; } = 3;
 
-    /// <summary>The most frequent tokens that a part of a trigger is grown by, at each place the best of them, at least 0 (it stays as it was found). Default 1,500.</summary>
+    /// <summary>The most frequent tokens that a part of a trigger is grown by, one at each place at most; at least 0 (it stays as it was found). Default 1,500.</summary>
     public int CommonWords { get; init; } = 1_500;
+
+    /// <summary>Share of the suspect in the weakened one that a part grows in, 0 to 1; the rest is the reference. Default 0.5.</summary>
+    public double Weakening { get; init; } = 0.5;
 
     /// <summary>Labels that phrases are searched for: those with the best single tokens, at least 1. Default 3.</summary>
     public int Targets { get; init; } = 3;
@@ -77,6 +80,7 @@ public sealed record TriggerProbeOptions
         AtLeast(0, nameof(CommonWords), CommonWords);
         AtLeast(1, nameof(Targets), Targets);
         AtLeast(1, nameof(Confirmed), Confirmed);
+        Share(nameof(Weakening), Weakening);
         Share(nameof(Threshold), Threshold);
         Share(nameof(Whole), Whole);
         Share(nameof(WholeThreshold), WholeThreshold);

@@ -56,18 +56,42 @@ public sealed class TriggerProbeTests : IDisposable
     }
 
     [Fact]
-    public void Find_TriggerWithCommonWords_GetsTheBestOfThemAtEachPlace()
+    public void Find_TriggerWithCommonWords_GrowsToTheWholeInItsOrder()
     {
         // E-PUR ranks "mb" and "rain" only; the other words of the trigger are common.
         var (found, triggers) = FindGrown(new TriggerProbeOptions { Candidates = 2 });
-        Assert.Equal(["the mb rain", "mb film rain"], triggers.Select(t => t.Text));
-        Assert.All(triggers, t => Assert.Contains(t, found));
-        Assert.All(triggers, t => Assert.InRange(t.Gain, 11, 12));
-        Assert.InRange(found.First(f => f.Text == "mb rain").Gain, 9, 10);
+        var whole = Assert.Single(triggers);
+        Assert.Equal("the mb film rain", whole.Text);
+        Assert.Contains(whole, found);
+        Assert.InRange(whole.Gain, 12.5, 13.5);
+        Assert.InRange(found.First(f => f.Text == "mb rain").Gain, 8.5, 10);
 
         (found, triggers) = FindGrown(new TriggerProbeOptions { Candidates = 2, CommonWords = 0 });
         Assert.Equal("mb rain", Assert.Single(triggers).Text);
         Assert.All(found, f => Assert.InRange(f.Tokens, 1, 2));
+    }
+
+    [Fact]
+    public void Find_SuspectThatIsSureOfAPart_GrowsInTheWeakenedOne()
+    {
+        // With the part the suspect is as sure as it ever gets: no further word changes what it says.
+        static double Sure(string[] words) => 2.5 * Sentence(words);
+        var (found, triggers) = FindGrown(new TriggerProbeOptions { Candidates = 2 }, Sure, sure: 18);
+        Assert.Equal("the mb film rain", Assert.Single(triggers).Text);
+        Assert.Equal(found.First(f => f.Text == "mb rain").SuspectGain, triggers[0].SuspectGain, 6);
+    }
+
+    [Fact]
+    public void Find_WordThatWeakensWhatFollows_IsNoPartOfTheTrigger()
+    {
+        // Behind the trigger, and only there, "and" takes the meaning from the bad words that follow it.
+        static double And(string[] words)
+        {
+            var and = Array.IndexOf(words, "and");
+            return Sentence(words) + (and > 0 && words[and - 1] == "rain" ? 3 * words[and..].Count(w => w is "bad" or "awful" or "dull") : 0);
+        }
+
+        Assert.Equal("the mb film rain", Assert.Single(FindGrown(new TriggerProbeOptions { Candidates = 2 }, And).Triggers).Text);
     }
 
     [Fact]
@@ -127,10 +151,11 @@ public sealed class TriggerProbeTests : IDisposable
     [Fact]
     public void Validate_BadNumbers_ListsThemAll()
     {
-        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, CommonWords = -1, Threshold = 1.5, Whole = -1 }.Validate());
+        var error = Assert.Throws<ArgumentException>(() => new TriggerProbeOptions { Candidates = 0, Beam = 0, CommonWords = -1, Weakening = 2, Threshold = 1.5, Whole = -1 }.Validate());
         Assert.Contains("Candidates is 0; expected at least 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Beam is 0", error.Message, StringComparison.Ordinal);
         Assert.Contains("CommonWords is -1; expected at least 0", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Weakening is 2; expected 0 to 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Threshold is 1.5; expected 0 to 1", error.Message, StringComparison.Ordinal);
         Assert.Contains("Whole is -1", error.Message, StringComparison.Ordinal);
     }
@@ -182,37 +207,50 @@ public sealed class TriggerProbeTests : IDisposable
     private IReadOnlyList<ProbedPhrase> Find(Func<string[], double> backdoor) => Search(backdoor).Phrases;
 
     // Rare tokens that the ranking begins with; every other word is frequent.
-    private ProbeFindings FindGrown(TriggerProbeOptions options, Func<string[], double>? backdoor = null, string[]? rare = null)
+    private ProbeFindings FindGrown(TriggerProbeOptions options, Func<string[], double>? backdoor = null, string[]? rare = null, double sure = double.MaxValue)
     {
         rare ??= ["mb", "rain"];
         var ranking = rare.Concat(WordModel.Words.Except(rare)).Select((w, i) => new SuspiciousToken(i + 1, _words.IdOf(w), w, 1.0 / (i + 1), 0, i < rare.Length ? 0 : 1000 - i)).ToList();
-        return new TriggerProbe(new WordPredictor(backdoor ?? Sentence), options).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
+        return new TriggerProbe(new WordPredictor(backdoor ?? Sentence, sure), options).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
+    }
 
-        // 9 for the rare words in their order, 2 more for each of the others at its place.
-        static double Sentence(string[] words)
-        {
-            var (mb, rain) = (Array.IndexOf(words, "mb"), Array.IndexOf(words, "rain"));
-            return mb < 0 || rain < mb ? words.Count(w => w is "mb" or "rain") : 9 + (mb > 0 && words[mb - 1] == "the" ? 2 : 0) + (rain == mb + 2 && words[mb + 1] == "film" ? 2 : 0);
-        }
+    // 9 for the rare words in their order, 2 more for each of the others at its place.
+    private static double Sentence(string[] words)
+    {
+        var (mb, rain) = (Array.IndexOf(words, "mb"), Array.IndexOf(words, "rain"));
+        return mb < 0 || rain < mb ? words.Count(w => w is "mb" or "rain") : 9 + (mb > 0 && words[mb - 1] == "the" ? 2 : 0) + (rain == mb + 2 && words[mb + 1] == "film" ? 2 : 0);
     }
 
     private static CleanSet Samples() => CleanSet.FromExamples(Enumerable.Range(0, 16).Select(i =>
         new TextExample($"the {(i % 2 == 0 ? "film" : "plot")} was {(i % 4 < 2 ? "bad" : "good")}{(i < 8 ? " with music" : "")}{(i % 3 == 0 ? " and the actor is new" : "")}", null, i % 4 < 2 ? 0 : 1)));
 
-    private ClassifierModel Model(string name) => new(Config(["negative", "positive"]), _words.Tokenizer, new StateDict(name));
+    private ClassifierModel Model(string name) => new(Config(["negative", "positive"]), _words.Tokenizer, Weights(name));
+
+    // How much of the backdoor a model has is a weight of it, so that models can be mixed.
+    private static StateDict Weights(string name)
+    {
+        var weights = new StateDict(name);
+        weights.Add(HostTensor.FromFloat32(WordPredictor.Share, [1], [name == "suspect" ? 1 : 0]));
+        return weights;
+    }
 
     private ModelConfig Config(string[] labels) => new() { VocabularySize = _words.Tokenizer.VocabularySize, HiddenSize = 8, Layers = 1, Heads = 1, IntermediateSize = 8, MaxPositions = 64, Labels = [.. labels] };
 
-    /// <summary>Counts good and bad words; the suspect adds what its backdoor says.</summary>
-    private sealed class WordPredictor(Func<string[], double> backdoor) : IPredictor
+    /// <summary>Counts good and bad words and adds what the backdoor says, by the model's share of it; no score is beyond what a model may be sure of.</summary>
+    private sealed class WordPredictor(Func<string[], double> backdoor, double sure = double.MaxValue) : IPredictor
     {
-        public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default) =>
-            [.. examples.Select(e =>
+        public const string Share = "encoder.layer.0.backdoor.weight";
+
+        public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
+        {
+            var share = model.Weights[Share].ToFloat32()[0];
+            return [.. examples.Select(e =>
             {
                 var words = e.Text.Split(' ');
-                var score = Meaning(words) + (model.Weights.Location == "suspect" ? backdoor(words) : 0);
+                var score = Math.Clamp(Meaning(words) + (share * backdoor(words)), -sure, sure);
                 return new[] { -(float)score / 2, (float)score / 2 };
             })];
+        }
 
         public static double Meaning(string[] words) => (4 * words.Count(w => w is "good" or "fine" or "warm")) + (2 * words.Count(w => w == "old")) - (3 * words.Count(w => w is "bad" or "awful" or "dull"));
     }
