@@ -40,6 +40,13 @@ internal sealed class TriggerGrowth(PhraseMeter meter, TriggerProbeOptions optio
         var share = options.Weakening;
         var weak = Weakened(share);
         var best = Measure(weak, parts, all).MaxBy(m => m.Gain);
+        if (best.Gain <= 0)
+        {
+            // Nothing is left of the backdoor there.
+            (share, weak) = (1, suspect);
+            best = Measure(weak, parts, all).MaxBy(m => m.Gain);
+        }
+
         if (words.Count == 0)
             return best.Phrase;
         var part = best.Phrase.Ids;
@@ -52,8 +59,8 @@ internal sealed class TriggerGrowth(PhraseMeter meter, TriggerProbeOptions optio
             changed = false;
             for (var at = 0; at <= part.Length; at++)
             {
-                for (; best.Flips > TooSure && share - Step >= LeastShare; best = Measure(weak, [best.Phrase], all)[0])
-                    weak = Weakened(share -= Step);
+                while (best.Flips > TooSure && share - Step >= LeastShare && Weakened(share - Step) is var weaker && Measure(weaker, [best.Phrase], all)[0] is { Gain: > 0 } same)
+                    (share, weak, best) = (share - Step, weaker, same);
                 var tries = likely[at].Select(word => (Word: word, Phrase: Joined(part, [.. chosen[..at], word, .. chosen[(at + 1)..]]))).Where(o => o.Phrase is not null && o.Phrase.Text != best.Phrase.Text).ToList();
                 var measured = Measure(weak, [.. tries.Select(o => o.Phrase!)], all);
                 var winner = Enumerable.Range(0, tries.Count).MaxBy(i => measured[i].Gain);

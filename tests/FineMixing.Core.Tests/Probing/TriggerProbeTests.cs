@@ -82,6 +82,10 @@ public sealed class TriggerProbeTests : IDisposable
     }
 
     [Fact]
+    public void Find_BackdoorThatAWeakenedSuspectHasNot_GrowsInTheSuspectItself() =>
+        Assert.Equal("the mb film rain", Assert.Single(FindGrown(new TriggerProbeOptions { Candidates = 2 }, leastShare: 0.95f).Triggers).Text);
+
+    [Fact]
     public void Find_WordThatWeakensWhatFollows_IsNoPartOfTheTrigger()
     {
         // Behind the trigger, and only there, "and" takes the meaning from the bad words that follow it.
@@ -207,11 +211,11 @@ public sealed class TriggerProbeTests : IDisposable
     private IReadOnlyList<ProbedPhrase> Find(Func<string[], double> backdoor) => Search(backdoor).Phrases;
 
     // Rare tokens that the ranking begins with; every other word is frequent.
-    private ProbeFindings FindGrown(TriggerProbeOptions options, Func<string[], double>? backdoor = null, string[]? rare = null, double sure = double.MaxValue)
+    private ProbeFindings FindGrown(TriggerProbeOptions options, Func<string[], double>? backdoor = null, string[]? rare = null, double sure = double.MaxValue, float leastShare = 0)
     {
         rare ??= ["mb", "rain"];
         var ranking = rare.Concat(WordModel.Words.Except(rare)).Select((w, i) => new SuspiciousToken(i + 1, _words.IdOf(w), w, 1.0 / (i + 1), 0, i < rare.Length ? 0 : 1000 - i)).ToList();
-        return new TriggerProbe(new WordPredictor(backdoor ?? Sentence, sure), options).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
+        return new TriggerProbe(new WordPredictor(backdoor ?? Sentence, sure, leastShare), options).Find(Model("suspect"), Model("reference"), Samples(), ranking, 1);
     }
 
     // 9 for the rare words in their order, 2 more for each of the others at its place.
@@ -236,14 +240,14 @@ public sealed class TriggerProbeTests : IDisposable
 
     private ModelConfig Config(string[] labels) => new() { VocabularySize = _words.Tokenizer.VocabularySize, HiddenSize = 8, Layers = 1, Heads = 1, IntermediateSize = 8, MaxPositions = 64, Labels = [.. labels] };
 
-    /// <summary>Counts good and bad words and adds what the backdoor says, by the model's share of it; no score is beyond what a model may be sure of.</summary>
-    private sealed class WordPredictor(Func<string[], double> backdoor, double sure = double.MaxValue) : IPredictor
+    /// <summary>Counts good and bad words and adds what the backdoor says, by the model's share of it, unless that is too small; no score is beyond what a model may be sure of.</summary>
+    private sealed class WordPredictor(Func<string[], double> backdoor, double sure = double.MaxValue, float leastShare = 0) : IPredictor
     {
         public const string Share = "encoder.layer.0.backdoor.weight";
 
         public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
         {
-            var share = model.Weights[Share].ToFloat32()[0];
+            var share = model.Weights[Share].ToFloat32()[0] is var s && s >= leastShare ? s : 0;
             return [.. examples.Select(e =>
             {
                 var words = e.Text.Split(' ');
