@@ -50,7 +50,8 @@ internal sealed class TriggerGrowth(PhraseMeter meter, TriggerProbeOptions optio
         if (words.Count == 0)
             return best.Phrase;
         var part = best.Phrase.Ids;
-        var likely = Enumerable.Range(0, part.Length + 1).Select(at => Likely(weak, part, at, words, few)).ToList();
+        var alone = words.Zip(LeastGains(weak, words, few, null)).ToDictionary(w => w.First, w => Math.Max(0, w.Second));
+        var likely = Enumerable.Range(0, part.Length + 1).Select(at => Likely(weak, part, at, alone, few)).ToList();
 
         // The word at each place, none where none helps.
         var chosen = new Phrase?[part.Length + 1];
@@ -82,18 +83,18 @@ internal sealed class TriggerGrowth(PhraseMeter meter, TriggerProbeOptions optio
         meter.AsPhrase([.. words.SelectMany((word, at) => (int[])[.. word?.Ids ?? [], .. at < part.Length ? part[at..(at + 1)] : []])]);
 
     // The words that gain most at a place of the part in a few texts, without what they gain when they stand alone.
-    private List<Phrase> Likely(ClassifierModel weak, int[] part, int at, IReadOnlyList<Phrase> words, List<Insertion>[] few)
+    private List<Phrase> Likely(ClassifierModel weak, int[] part, int at, Dictionary<Phrase, double> alone, List<Insertion>[] few)
     {
-        var longer = words.Select(word => (Word: word, Phrase: meter.AsPhrase([.. part[..at], .. word.Ids, .. part[at..]]))).Where(l => l.Phrase is not null).ToList();
-        double[] Least(IReadOnlyList<Phrase> phrases, string? stage)
-        {
-            var ends = few.Select(places => meter.Gains(weak, phrases, places, stage)).ToList();
-            return [.. phrases.Select((_, i) => ends.Min(gains => gains[i][target]))];
-        }
+        var longer = alone.Keys.Select(word => (Word: word, Phrase: meter.AsPhrase([.. part[..at], .. word.Ids, .. part[at..]]))).Where(l => l.Phrase is not null).ToList();
+        var gains = LeastGains(weak, [.. longer.Select(l => l.Phrase!)], few, string.Create(CultureInfo.InvariantCulture, $"trigger probe, common words, place {at + 1} of {part.Length + 1}"));
+        return [.. longer.Zip(gains, (l, gain) => (l.Word, Gain: gain - alone[l.Word])).OrderByDescending(l => l.Gain).Take(Shortlist).Select(l => l.Word)];
+    }
 
-        var alone = Least([.. longer.Select(l => l.Word)], null);
-        var with = Least([.. longer.Select(l => l.Phrase!)], string.Create(CultureInfo.InvariantCulture, $"trigger probe, common words, place {at + 1} of {part.Length + 1}"));
-        return [.. longer.Select((l, i) => (l.Word, Gain: with[i] - Math.Max(0, alone[i]))).OrderByDescending(l => l.Gain).Take(Shortlist).Select(l => l.Word)];
+    // Of the gains at the start and at the end of texts, the lesser.
+    private double[] LeastGains(ClassifierModel weak, IReadOnlyList<Phrase> phrases, List<Insertion>[] few, string? stage)
+    {
+        var ends = few.Select(places => meter.Gains(weak, phrases, places, stage)).ToList();
+        return [.. phrases.Select((_, i) => ends.Min(gains => gains[i][target]))];
     }
 
     private List<Measured> Measure(ClassifierModel weak, IReadOnlyList<Phrase> phrases, List<Insertion>[] all)
