@@ -18,6 +18,7 @@ internal static class EpochBenchmark
 
     public static int Run(string[] args)
     {
+        var place = new Place(args);
         var harness = new Harness(Harness.Integer(args, "--rounds", 3), warmUp: !args.Contains("--no-warm-up"));
         var sizes = Harness.Option(args, "--sizes", "minilm").Split(',');
         var batches = Harness.Integer(args, "--batches", 64);
@@ -25,40 +26,37 @@ internal static class EpochBenchmark
         var shared = Harness.Option(args, "--shared", "");
         harness.Header(
             FormattableString.Invariant($"{batches} of the 2,105 batches of an epoch over SST-2, batch 32, dropout 0.1"),
-            FormattableString.Invariant($"epoch --sizes {string.Join(',', sizes)} --batches {batches} --naive-batches {naiveBatches}{(shared.Length > 0 ? " --shared FOLDER" : "")}{Threads.Argument(args)}"));
+            FormattableString.Invariant($"epoch --sizes {string.Join(',', sizes)} --batches {batches} --naive-batches {naiveBatches}{(shared.Length > 0 ? " --shared FOLDER" : "")}{place.Argument}{Threads.Argument(args)}"));
         var threads = Threads.Set(args);
         var inputs = shared.Length > 0 ? Real(shared, batches * BatchSize) : Workload.Sentences(batches * BatchSize);
         harness.Line(FormattableString.Invariant($"{(shared.Length > 0 ? "SST-2's own training sentences" : "Random ids, lengths like SST-2's")}: {inputs.Length} texts, mean {inputs.Average(i => i.Encoding.Length):0.0} tokens, longest {inputs.Max(i => i.Encoding.Length)}."));
         harness.Line(FormattableString.Invariant($"All batches of the naive loop are {BatchSize} x {PadTo}, so it runs {naiveBatches} of them and its time is multiplied by {(double)batches / naiveBatches:0.##}. FineMixing runs all, with its training loop, optimiser state included."));
         harness.Line("");
-        BFloat16.SayIfMissing(harness);
+        place.Describe(harness);
         foreach (var size in sizes)
-            Measure(harness, size, inputs, naiveBatches, threads);
+            Measure(harness, place, size, inputs, naiveBatches, threads);
         harness.Save(args);
         return 0;
     }
 
-    private static void Measure(Harness harness, string size, ModelInput[] inputs, int naiveBatches, int threads)
+    private static void Measure(Harness harness, Place place, string size, ModelInput[] inputs, int naiveBatches, int threads)
     {
         var config = Workload.Config(size, dropout: 0.1);
         var weights = Workload.Weights(config);
         var batches = inputs.Length / BatchSize;
-        using var naive = new NaiveTraining(config);
-        using var single = ParameterStore.Load(config, weights, CPU, lowPrecision: false, trainable: true);
-        using var low = BFloat16.Here ? ParameterStore.Load(config, weights, CPU, lowPrecision: true, trainable: true) : null;
+        using var naive = new NaiveTraining(config, device: place.Device);
+        using var single = ParameterStore.Load(config, weights, place.Device, lowPrecision: false, trainable: true);
+        using var low = place.HasBFloat16 ? ParameterStore.Load(config, weights, place.Device, lowPrecision: true, trainable: true) : null;
         var options = new FineTuningOptions { Epochs = 1, BatchSize = BatchSize, LearningRate = 1e-5, Threads = threads };
-        Action Epoch(ParameterStore store, int shards) => () => TrainingLoop.Run(store, inputs, options with { Shards = shards }, null, null, null, CancellationToken.None);
+        Action Epoch(ParameterStore store, int shards) => place.Whole(() => TrainingLoop.Run(store, inputs, options with { Shards = shards }, null, null, null, CancellationToken.None));
         List<Case> cases =
         [
-            new(Naive, () => NaiveSteps(naive, inputs, naiveBatches), Times: (double)batches / naiveBatches),
-            new("FineMixing, single precision, 1 shard", Epoch(single, 1), Against: Naive),
-            new("FineMixing, single precision, 2 shards", Epoch(single, 2), Against: Naive),
+            new(Naive, place.Whole(() => NaiveSteps(naive, inputs, naiveBatches)), Times: (double)batches / naiveBatches),
         ];
-        if (low is not null)
-        {
-            cases.Add(new Case("FineMixing, bfloat16, 1 shard", Epoch(low, 1), Against: Naive, Goal: "0.067 (15x)"));
-            cases.Add(new Case("FineMixing, bfloat16, 2 shards", Epoch(low, 2), Against: Naive, Goal: "0.067 (15x)"));
-        }
+        foreach (var shards in place.OnGpu ? [1] : new[] { 1, 2 })
+            cases.Add(new(FormattableString.Invariant($"FineMixing, single precision, {shards} shard{(shards == 1 ? "" : "s")}"), Epoch(single, shards), Against: Naive));
+        foreach (var shards in low is null ? [] : place.OnGpu ? [1] : new[] { 1, 2 })
+            cases.Add(new(FormattableString.Invariant($"FineMixing, bfloat16, {shards} shard{(shards == 1 ? "" : "s")}"), Epoch(low!, shards), Against: Naive, Goal: place.OnGpu ? null : "0.067 (15x)"));
 
         harness.Measure(FormattableString.Invariant($"{size}: milliseconds for {batches} batches"), [.. cases]);
     }

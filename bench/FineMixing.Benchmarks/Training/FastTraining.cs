@@ -1,35 +1,52 @@
 using FineMixing.Checkpoints;
+using FineMixing.FineTuning;
 using FineMixing.Models;
 using FineMixing.Torch.FineTuning;
 using FineMixing.Torch.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace FineMixing.Benchmarks.Training;
 
-/// <summary>FineMixing's training step by step, without tokenization and saving.</summary>
+/// <summary>FineMixing's training step by step, without tokenization and saving; on a thread of its own, so that the number of libtorch's threads stays as it is for other cases.</summary>
 internal sealed class FastTraining : IDisposable
 {
-    private readonly CpuAdamW _update;
-    private readonly DropoutSource _dropout = new(1, null);
+    private readonly TorchWorker _worker = new();
+    private readonly IParameterUpdate _update;
+    private ShardedBackward _backward = null!;
     private int _step;
 
-    public FastTraining(ModelConfig config, StateDict weights, bool lowPrecision, int threads)
+    /// <param name="config">The model.</param>
+    /// <param name="weights">Its weights.</param>
+    /// <param name="lowPrecision">Whether matrix products run in bfloat16.</param>
+    /// <param name="threads">CPU threads.</param>
+    /// <param name="device">The CPU if null.</param>
+    /// <param name="shards">As in <see cref="FineTuningOptions.Shards"/>.</param>
+    public FastTraining(ModelConfig config, StateDict weights, bool lowPrecision, int threads, Device? device = null, int shards = 0)
     {
-        Store = ParameterStore.Load(config, weights, CPU, lowPrecision, trainable: true);
-        _update = new CpuAdamW(Store, threads);
+        Store = ParameterStore.Load(config, weights, device ?? CPU, lowPrecision, trainable: true);
+        _update = Store.Device.type == DeviceType.CPU ? new CpuAdamW(Store, threads) : new TensorAdamW(Store);
+        OnWorker(() => _backward = new ShardedBackward(Store, new FineTuningOptions { Shards = shards }, threads));
     }
 
     public ParameterStore Store { get; }
 
-    /// <summary>One step; returns its loss.</summary>
-    public double Step(ModelInput[] inputs, double learningRate = 1e-5, bool checkpointing = false)
+    /// <summary>One step; returns its loss, for which the host waits.</summary>
+    public double Step(ModelInput[] inputs, double learningRate = 1e-5) => _worker.Start(() =>
     {
         using var scope = NewDisposeScope();
-        var words = _update.Gather(inputs);
-        var loss = TrainingLoop.Backward(Store, inputs, words, _dropout, _step++, int.MaxValue, checkpointing).item<float>();
-        _update.Step(words, learningRate, 0.01, 1);
-        return loss;
-    }
+        return Run(inputs, learningRate).item<float>();
+    }).GetAwaiter().GetResult();
+
+    /// <summary>Some steps, without waiting for a device to end them.</summary>
+    public void Steps(ModelInput[] inputs, int count) => OnWorker(() =>
+    {
+        for (var i = 0; i < count; i++)
+        {
+            using var scope = NewDisposeScope();
+            Run(inputs, 1e-5);
+        }
+    });
 
     /// <summary>The optimiser alone, with gradients of zero that somebody else has made.</summary>
     public void Optimise(ModelInput[] inputs)
@@ -44,7 +61,23 @@ internal sealed class FastTraining : IDisposable
 
     public void Dispose()
     {
+        OnWorker(_backward.Dispose);
+        _worker.Dispose();
         _update.Dispose();
         Store.Dispose();
     }
+
+    private Tensor Run(ModelInput[] inputs, double learningRate)
+    {
+        var words = _update.Gather(inputs);
+        var loss = _backward.Run(inputs, words, _step++);
+        _update.Step(words, learningRate, 0.01, 1);
+        return loss;
+    }
+
+    private void OnWorker(Action action) => _worker.Start(() =>
+    {
+        action();
+        return 0;
+    }).GetAwaiter().GetResult();
 }

@@ -63,7 +63,7 @@ internal static class LossComparison
 
     private static List<double> Losses(bool lowPrecision, int steps, int seed, int threads)
     {
-        using var training = new FastTraining(Config, Workload.Weights(Config), lowPrecision, threads);
+        using var training = new FastTraining(Config, Workload.Weights(Config), lowPrecision, threads, shards: 1);
         var random = new DeterministicRandom((ulong)seed);
         return [.. Enumerable.Range(0, steps).Select(_ => training.Step(Batch(random), LearningRate))];
     }

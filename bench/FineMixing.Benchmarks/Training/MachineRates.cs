@@ -11,7 +11,12 @@ internal sealed class MatrixPeak : IDisposable
     private readonly Tensor _a;
     private readonly Tensor _b;
 
-    public MatrixPeak(ScalarType type) => (_a, _b) = (rand(Size, Size).to(type), rand(Size, Size).to(type));
+    public MatrixPeak(ScalarType type, Device? device = null)
+    {
+        using var scope = NewDisposeScope();
+        Tensor Matrix() => rand(Size, Size).to(type).to(device ?? CPU).DetachFromDisposeScope();
+        (_a, _b) = (Matrix(), Matrix());
+    }
 
     /// <summary>As many products as hold this many floating-point operations.</summary>
     public void Run(double operations)

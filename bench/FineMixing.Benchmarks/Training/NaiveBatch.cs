@@ -6,7 +6,7 @@ namespace FineMixing.Benchmarks.Training;
 /// <summary>A padded batch as the naive loop builds it.</summary>
 internal static class NaiveBatch
 {
-    public static (Tensor Ids, Tensor Mask, Tensor Labels) Of(IReadOnlyList<ModelInput> inputs, int padTo)
+    public static (Tensor Ids, Tensor Mask, Tensor Labels) Of(IReadOnlyList<ModelInput> inputs, int padTo, Device? device = null)
     {
         var ids = new long[inputs.Count * padTo];
         var mask = new long[inputs.Count * padTo];
@@ -17,6 +17,6 @@ internal static class NaiveBatch
         }
 
         var labels = inputs.Select(i => i.Target.Length == 0 ? 0L : Array.IndexOf(i.Target, 1f)).ToArray();
-        return (tensor(ids, [inputs.Count, padTo]), tensor(mask, [inputs.Count, padTo]), tensor(labels));
+        return (tensor(ids, [inputs.Count, padTo]).to(device ?? CPU), tensor(mask, [inputs.Count, padTo]).to(device ?? CPU), tensor(labels).to(device ?? CPU));
     }
 }

@@ -69,7 +69,7 @@ internal sealed class NaiveBert : Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor ids, Tensor mask)
     {
         var bias = (1.0f - mask.to(float32)).mul(-1e9f).view(ids.shape[0], 1, 1, ids.shape[1]);
-        var x = _words.forward(ids) + _positions.forward(arange(ids.shape[1], dtype: int64)) + _types.forward(zeros_like(ids));
+        var x = _words.forward(ids) + _positions.forward(arange(ids.shape[1], dtype: int64, device: ids.device)) + _types.forward(zeros_like(ids));
         x = functional.dropout(_norm.forward(x), _config.HiddenDropout, training);
         foreach (var block in _blocks)
             x = block.forward(x, bias);

@@ -10,10 +10,13 @@ namespace FineMixing.Benchmarks.Training;
 internal sealed class NaiveTraining : IDisposable
 {
     private readonly optim.Optimizer _optimizer;
+    private readonly Device _device;
 
-    public NaiveTraining(ModelConfig config, double learningRate = 1e-5)
+    public NaiveTraining(ModelConfig config, double learningRate = 1e-5, Device? device = null)
     {
+        _device = device ?? CPU;
         Model = new NaiveBert(config);
+        Model.to(_device);
         Model.train();
 
         // Biases and layer norms do not decay, as everywhere BERT is fine-tuned.
@@ -27,7 +30,7 @@ internal sealed class NaiveTraining : IDisposable
     public double Step(IReadOnlyList<ModelInput> inputs, int padTo)
     {
         using var scope = NewDisposeScope();
-        var (ids, mask, labels) = NaiveBatch.Of(inputs, padTo);
+        var (ids, mask, labels) = NaiveBatch.Of(inputs, padTo, _device);
         _optimizer.zero_grad();
         var loss = nn.functional.cross_entropy(Model.forward(ids, mask), labels);
         loss.backward();

@@ -3,11 +3,11 @@ namespace FineMixing.Torch.Evaluation;
 /// <summary>Cuts texts into evaluation batches, longest first, so that padding and the fixed cost of batches together are least.</summary>
 internal static class EvaluationPlan
 {
-    // Besides its tokens a batch costs about as much as this many more: small operations and reading all weights. Twice or half as many change the time by under 3%.
-    private const int BatchCost = 32;
-
     /// <summary>Batches of indices into the texts; each holds at most <paramref name="tokensPerBatch"/> tokens, padding included, or one text.</summary>
-    public static List<int[]> Batches(IReadOnlyList<int> lengths, int tokensPerBatch)
+    /// <param name="lengths">Tokens of each text.</param>
+    /// <param name="tokensPerBatch">The memory bound.</param>
+    /// <param name="batchCost">What a batch costs besides its tokens, in tokens.</param>
+    public static List<int[]> Batches(IReadOnlyList<int> lengths, int tokensPerBatch, int batchCost)
     {
         var order = Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]).ToArray();
 
@@ -21,7 +21,7 @@ internal static class EvaluationPlan
             var most = Math.Clamp(tokensPerBatch / longest, 1, order.Length - first);
             for (var rows = 1; rows <= most; rows++)
             {
-                var cost = least[first] + BatchCost + ((long)rows * longest);
+                var cost = least[first] + batchCost + ((long)rows * longest);
                 if (cost < least[first + rows])
                     (least[first + rows], begin[first + rows]) = (cost, first);
             }

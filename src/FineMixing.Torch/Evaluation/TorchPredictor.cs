@@ -32,35 +32,52 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
         return Logits(store, encodings, options.TokensPerBatch, options.Threads, progress, cancellationToken);
     }
 
-    // Batches are independent: each runs on one thread, several at a time, which is faster than sharing one among all threads and gives the same bits for any number of them.
+    // On a CPU batches are independent: each runs on one thread, several at a time, which is faster than sharing one among all threads and gives the same bits for any number of them.
+    // A GPU gets some batches, one behind the other, before the host waits for their results.
     internal static float[][] Logits(ParameterStore store, IReadOnlyList<Encoding> encodings, int tokensPerBatch, int threads = 0, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
-        var batches = EvaluationPlan.Batches([.. encodings.Select(e => e.Length)], tokensPerBatch);
-        var workers = store.Device.type == DeviceType.CPU ? threads == 0 ? Environment.ProcessorCount : threads : 1;
+        var speed = store.Device.type == DeviceType.CPU ? DeviceSpeed.Cpu : DeviceSpeed.Gpu;
+        var batches = EvaluationPlan.Batches([.. encodings.Select(e => e.Length)], tokensPerBatch == 0 ? speed.TokensPerBatch : tokensPerBatch, speed.BatchCost);
+        var workers = store.Device.type != DeviceType.CPU ? 1 : threads == 0 ? Environment.ProcessorCount : threads;
         var result = new float[encodings.Count][];
         var done = 0;
         SideBySide.Run(
-            batches,
+            [.. batches.Chunk(speed.BatchesPerRead)],
             workers,
-            batch =>
+            group =>
             {
-                Predict(store, encodings, batch, result);
-                progress?.Report(Interlocked.Add(ref done, batch.Length));
-                return batch.Length;
+                Predict(store, encodings, group, result);
+                progress?.Report(Interlocked.Add(ref done, group.Sum(b => b.Length)));
+                return group.Length;
             },
             cancellationToken);
         return result;
     }
 
-    private static void Predict(ParameterStore store, IReadOnlyList<Encoding> encodings, int[] indices, float[][] result)
+    private static void Predict(ParameterStore store, IReadOnlyList<Encoding> encodings, int[][] batches, float[][] result)
     {
         using var threads = TorchThreads.Use(1);
         using var noGradients = inference_mode();
         using var scope = NewDisposeScope();
-        var batch = new DeviceBatch(Array.ConvertAll(indices, i => new ModelInput(encodings[i], [])), store.Config.PadTokenId, id => id, store.Device, store.LowPrecision);
-        var logits = FastBert.Logits(store, batch, store.Words).cpu();
+        var logits = cat([.. batches.Select(batch => Forward(store, encodings, batch))]).cpu();
         var values = MemoryMarshal.Cast<byte, float>(logits.contiguous().bytes);
-        for (var row = 0; row < indices.Length; row++)
-            result[indices[row]] = values.Slice(row * store.Config.LabelCount, store.Config.LabelCount).ToArray();
+        var row = 0;
+        foreach (var index in batches.SelectMany(b => b))
+            result[index] = values.Slice(row++ * store.Config.LabelCount, store.Config.LabelCount).ToArray();
+    }
+
+    private static Tensor Forward(ParameterStore store, IReadOnlyList<Encoding> encodings, int[] indices)
+    {
+        using var scope = NewDisposeScope();
+        var batch = new DeviceBatch(Array.ConvertAll(indices, i => new ModelInput(encodings[i], [])), store.Config.PadTokenId, id => id, store.Device, store.LowPrecision);
+        return FastBert.Logits(store, batch, store.Words).MoveToOuterDisposeScope();
+    }
+
+    // A batch costs, besides its tokens, about as much as BatchCost more: small operations and reading all weights. On a CPU twice or half as many change the time by under 3%.
+    private sealed record DeviceSpeed(int TokensPerBatch, int BatchCost, int BatchesPerRead)
+    {
+        public static DeviceSpeed Cpu { get; } = new(1024, 32, 1);
+
+        public static DeviceSpeed Gpu { get; } = new(16384, 2048, 16);
     }
 }

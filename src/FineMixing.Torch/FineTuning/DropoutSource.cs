@@ -5,10 +5,13 @@ using static TorchSharp.torch;
 namespace FineMixing.Torch.FineTuning;
 
 /// <summary>Seeded dropout: inverted scaling, masks decided by (seed, step, place, element), so the same for any number of threads.</summary>
-/// <remarks>libtorch's CPU dropout draws from one serial generator and costs a third of a training step; hashing a counter costs next to nothing. Other devices draw with their own generator, seeded the same way.</remarks>
-internal sealed class DropoutSource(ulong seed, double? replacement) : IDisposable
+/// <remarks>
+/// libtorch's CPU dropout draws from one serial generator and costs a third of a training step; hashing a counter costs next to nothing.
+/// A GPU draws with its default generator, which is seeded before each mask (TorchSharp makes no other generator for a GPU), so the process's own CUDA random numbers start anew.
+/// </remarks>
+internal sealed class DropoutSource(ulong seed, double? replacement)
 {
-    private Generator? _device;
+    private static readonly Lock DeviceGenerator = new();
 
     /// <summary>Decides all masks to come until the next <see cref="Begin"/>; putting an earlier value back repeats its masks.</summary>
     public ulong State { get; set; }
@@ -26,15 +29,17 @@ internal sealed class DropoutSource(ulong seed, double? replacement) : IDisposab
         if (probability == 0)
             return x;
         State = Mix(State + 0x9E3779B97F4A7C15UL);
-        return x * (x.device.type == DeviceType.CPU ? Hashed(x, probability) : Drawn(x, probability));
+        return x.device_type == DeviceType.CPU ? x * Hashed(x, probability) : Drawn(x, probability);
     }
 
-    /// <summary>A mask from the device's own generator, seeded with the state; for devices whose memory cannot be written from here.</summary>
-    internal Tensor Drawn(Tensor x, double probability)
+    // The launch takes its numbers from the generator at once; another training on the same GPU must not seed it in between.
+    private Tensor Drawn(Tensor x, double probability)
     {
-        _device ??= new Generator(0, x.device);
-        _device.manual_seed((long)(State >> 1));
-        return empty(x.shape, dtype: x.dtype, device: x.device).bernoulli_(1 - probability, _device).mul_(1 / (1 - probability));
+        lock (DeviceGenerator)
+        {
+            cuda.manual_seed_all((long)(State >> 1));
+            return nn.functional.dropout(x, probability, training: true);
+        }
     }
 
     private Tensor Hashed(Tensor x, double probability)
@@ -47,8 +52,6 @@ internal sealed class DropoutSource(ulong seed, double? replacement) : IDisposab
             DropoutMask.Fill(MemoryMarshal.Cast<byte, float>(bytes), State, probability);
         return mask;
     }
-
-    public void Dispose() => _device?.Dispose();
 
     private static ulong Mix(ulong z)
     {

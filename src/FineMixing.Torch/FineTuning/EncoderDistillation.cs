@@ -49,7 +49,7 @@ public sealed class EncoderDistillation(ILogger? logger = null)
     {
         using var threads = TorchThreads.Use(options.Threads);
         using var update = student.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(student, threads.Count) : new TensorAdamW(student);
-        using var dropout = new DropoutSource(options.Seed, options.Dropout);
+        var dropout = new DropoutSource(options.Seed, options.Dropout);
         var lengths = Array.ConvertAll(data, d => d.Encoding.Length);
         var total = (data.Length + options.BatchSize - 1) / options.BatchSize * options.Epochs;
         using var log = new TrainingLog(total, options.Epochs, data.Length, TrainingLog.StepsPerRead(student.Device), progress);

@@ -77,8 +77,6 @@ internal sealed class ShardedBackward : IDisposable
     {
         _worker?.Dispose();
         _twin?.Dispose();
-        _dropout.Dispose();
-        _twinDropout.Dispose();
         _threads.Dispose();
     }
 

@@ -80,13 +80,12 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         var device = Hardware.Device(options.Device);
-        if (device.type == DeviceType.CUDA)
-            cuda.manual_seed((long)(options.Seed & long.MaxValue));
         var lowPrecision = Hardware.UseBFloat16(options.Precision, device, logger);
         using var release = new ReleasedMemory();
         using var store = ParameterStore.Load(start.Config, start.Weights, device, lowPrecision, trainable: true);
         var snapshot = Snapshots?.For(TrainingKey.Of(start.Weights, data, options, lowPrecision, pruned), logger);
-        var losses = TrainingLoop.Run(store, data, options, pruned is null ? null : () => UnitMask.Zero(store, pruned), snapshot, progress, cancellationToken);
+        using var mask = pruned is null ? null : new UnitMask(store, pruned);
+        var losses = TrainingLoop.Run(store, data, options, mask is null ? null : mask.Apply, snapshot, progress, cancellationToken);
         return new FineTuningResult(start with { Weights = store.Save(start.Weights.Location) }, [.. losses]);
     }
 

@@ -6,28 +6,45 @@ using static TorchSharp.torch;
 namespace FineMixing.Torch.FineTuning;
 
 /// <summary>Keeps pruned feed-forward units at zero while the rest is trained (fine-pruning (F)).</summary>
-internal static class UnitMask
+internal sealed class UnitMask : IDisposable
 {
-    public static void Zero(ParameterStore store, PrunedUnits pruned)
+    private readonly ParameterStore _store;
+    private readonly List<(LayerBlocks Layer, Tensor Units)> _pruned = [];
+
+    /// <summary>Copies the units' indices to the device, once.</summary>
+    public UnitMask(ParameterStore store, PrunedUnits pruned)
     {
-        using var scope = NewDisposeScope();
-        using var noGradients = no_grad();
+        _store = store;
         for (var i = 0; i < pruned.PerLayer.Length; i++)
         {
-            if (pruned.PerLayer[i].IsEmpty)
-                continue;
-            var units = tensor(pruned.PerLayer[i].Select(u => (long)u).ToArray(), device: store.Device);
-            var layer = store.Layers[i];
-            Zero(store, layer.Intermediate, 0, units);
-            Zero(store, layer.IntermediateBias, 0, units);
-            Zero(store, layer.Output, 1, units);
+            if (!pruned.PerLayer[i].IsEmpty)
+                _pruned.Add((store.Layers[i], tensor(pruned.PerLayer[i].Select(u => (long)u).ToArray(), device: store.Device).DetachFromDisposeScope()));
         }
     }
 
-    private static void Zero(ParameterStore store, ParameterBlock block, long dimension, Tensor units)
+    /// <summary>Puts the units' weights and biases back to zero.</summary>
+    public void Apply()
     {
-        store.MasterView(block).index_fill_(dimension, units, 0);
-        if (store.LowPrecision)
+        using var scope = NewDisposeScope();
+        using var noGradients = no_grad();
+        foreach (var (layer, units) in _pruned)
+        {
+            Zero(layer.Intermediate, 0, units);
+            Zero(layer.IntermediateBias, 0, units);
+            Zero(layer.Output, 1, units);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var (_, units) in _pruned)
+            units.Dispose();
+    }
+
+    private void Zero(ParameterBlock block, long dimension, Tensor units)
+    {
+        _store.MasterView(block).index_fill_(dimension, units, 0);
+        if (_store.LowPrecision)
             block.Leaf.detach().index_fill_(dimension, units, 0);
     }
 }

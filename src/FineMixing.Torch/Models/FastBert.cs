@@ -49,12 +49,19 @@ internal static class FastBert
     internal static Tensor Embed(ParameterStore p, DeviceBatch batch, Tensor wordRows, DropoutSource? dropout)
     {
         var (config, rows, tokens) = (p.Config, batch.Rows, batch.Tokens);
-        var x = wordRows.index_select(0, batch.WordIndex).view(rows, tokens, config.HiddenSize)
-            + p.Types.Leaf.index_select(0, batch.TypeIndex).view(rows, tokens, config.HiddenSize)
+        var (words, types) = p.Device.type == DeviceType.CPU
+            ? (wordRows.index_select(0, batch.WordIndex), p.Types.Leaf.index_select(0, batch.TypeIndex))
+            : InOrder(wordRows, p.Types.Leaf, batch);
+        var x = words.view(rows, tokens, config.HiddenSize)
+            + types.view(rows, tokens, config.HiddenSize)
             + p.Positions.Leaf.narrow(0, 0, tokens);
         x = Drop(dropout, Norm(config, x, p.EmbeddingNorm, p.EmbeddingNormBias), config.HiddenDropout);
         return p.LowPrecision ? x.to(bfloat16) : x;
     }
+
+    // On a GPU the gradient of index_select is added up in any order, so that bits differ from run to run. Indexing sorts first, and a product has one order.
+    internal static (Tensor Words, Tensor Types) InOrder(Tensor wordRows, Tensor types, DeviceBatch batch) =>
+        (wordRows.index(batch.WordIndex), batch.TypeIndex.unsqueeze(1).eq(arange(types.shape[0], device: types.device)).to(types.dtype).mm(types));
 
     internal static Tensor Classify(ParameterStore p, Tensor x, DropoutSource? dropout)
     {
@@ -78,11 +85,12 @@ internal static class FastBert
         return Norm(config, Drop(dropout, outer, config.HiddenDropout) + y, w.OutputNorm, w.OutputNormBias);
     }
 
-    // Written out, except in single precision without noise: there libtorch's fused kernel is faster. Its bfloat16 backward is ten times slower, and with dropout it has no fast path.
+    // Written out, except without noise in single precision on a CPU or to classify on a GPU: there libtorch's fused kernel is faster.
+    // On a CPU its bfloat16 backward is ten times slower, and with dropout it has no fast path; on a GPU the last bits of its backward differ from run to run.
     private static Tensor Attend(ModelConfig config, Tensor query, Tensor key, Tensor value, Tensor? bias, DropoutSource? dropout)
     {
         var noise = dropout is not null && dropout.Probability(config.AttentionDropout) > 0;
-        if (query.dtype == ScalarType.Float32 && !noise)
+        if (!noise && (query.device_type == DeviceType.CPU ? query.dtype == ScalarType.Float32 : !query.requires_grad))
             return nn.functional.scaled_dot_product_attention(query, key, value, bias);
         var scores = (query * (1.0 / Math.Sqrt(config.HeadSize))).matmul(key.transpose(-1, -2));
         if (bias is not null)
@@ -106,8 +114,13 @@ internal static class FastBert
         return (query, pair[0], pair[1]);
     }
 
-    private static Tensor Norm(ModelConfig config, Tensor x, ParameterBlock weight, ParameterBlock bias) =>
-        nn.functional.layer_norm(x, [config.HiddenSize], weight.Leaf, bias.Leaf, config.LayerNormEpsilon);
+    private static Tensor Norm(ModelConfig config, Tensor x, ParameterBlock weight, ParameterBlock bias)
+    {
+        // A CPU normalises bfloat16 values with single-precision weights; a GPU wants one type, so it gets single precision.
+        var mixed = x.device_type == DeviceType.CPU || x.dtype == ScalarType.Float32;
+        var y = nn.functional.layer_norm(mixed ? x : x.to(float32), [config.HiddenSize], weight.Leaf, bias.Leaf, config.LayerNormEpsilon);
+        return mixed ? y : y.to(x.dtype);
+    }
 
     private static Tensor Drop(DropoutSource? dropout, Tensor x, double probability) => dropout is null ? x : dropout.Apply(x, probability);
 }

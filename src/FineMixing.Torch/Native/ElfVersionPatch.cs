@@ -44,6 +44,24 @@ internal static class ElfVersionPatch
         return result;
     }
 
+    /// <summary>The symbols that a library takes from others, without those it can do without (weak ones).</summary>
+    public static IReadOnlyList<string> UndefinedSymbols(byte[] elf)
+    {
+        const uint DynamicSymbols = 11;
+        if (!TryFindSection(elf, DynamicSymbols, out var symbols))
+            return [];
+        var strings = SectionAt(elf, symbols.Link);
+        var result = new List<string>();
+        for (var at = symbols.Offset; at < symbols.Offset + symbols.Size; at += 24)
+        {
+            var (global, undefined) = (elf[at + 4] >> 4 == 1, U16(elf, at + 6) == 0);
+            if (global && undefined)
+                result.Add(Text(elf, strings.Offset + U32(elf, at)));
+        }
+
+        return result;
+    }
+
     /// <summary>Makes the given missing versions weak. Returns a patched copy.</summary>
     /// <exception cref="NotSupportedException">A missing version has symbols in use that no older version offers.</exception>
     public static byte[] Relax(byte[] elf, string fromLibrary, IReadOnlySet<string> available)

@@ -12,12 +12,15 @@ namespace FineMixing.Torch.Native;
 /// ordinary load has failed; it then loads a copy whose version requirement is weak, kept in a per-user cache.</para>
 /// <para>Every entry point of FineMixing.Torch calls <see cref="EnsureLoaded"/>. The package also adds a module initializer that calls
 /// <see cref="Register"/> to the referencing application, so that the first call may as well be one to TorchSharp itself.</para>
+/// <para>On Linux the environment variable <c>FINEMIXING_LIBTORCH</c> names a folder whose libtorch is used instead of a package's, for example
+/// <c>torch/lib</c> of a Python installation of PyTorch with CUDA. It must offer every function that TorchSharp's library calls.</para>
 /// </remarks>
 public static class TorchRuntime
 {
     private const string LibraryName = "LibTorchSharp";
     private const string LibraryFile = "libLibTorchSharp.so";
     private const string CppRuntime = "libstdc++.so.6";
+    private const string FolderVariable = "FINEMIXING_LIBTORCH";
     private static readonly Lock Gate = new();
     private static nint _handle;
     private static TorchRuntimeException? _failure;
@@ -51,7 +54,7 @@ public static class TorchRuntime
             if (_failure is not null)
                 throw _failure;
             var directories = SearchDirectories();
-            if (!directories.Any(HasBackend))
+            if (!UseGivenFolder(directories) && !directories.Any(HasBackend))
                 throw _failure = new TorchRuntimeException($"libtorch is not beside this application (looked in {string.Join(", ", directories.Select(d => $"'{d}'"))}). {BackendAdvice()}");
             MallocTuning.Apply();
             if (OperatingSystem.IsLinux() && !NativeLibrary.TryLoad(LibraryName, typeof(TorchSharp.torch).Assembly, null, out _))
@@ -65,6 +68,29 @@ public static class TorchRuntime
     [ModuleInitializer]
     internal static void Initialize() => Register();
 #pragma warning restore CA2255
+
+    // The libraries of the folder that the variable names come first; those that are asked for later by name are then found loaded.
+    private static bool UseGivenFolder(List<string> directories)
+    {
+        if (!OperatingSystem.IsLinux() || Environment.GetEnvironmentVariable(FolderVariable) is not { Length: > 0 } given)
+            return false;
+        if (LibTorchFolder.Loaded is not null)
+            return true;
+        var folder = Path.GetFullPath(given);
+        try
+        {
+            if (!HasBackend(folder))
+                throw new TorchRuntimeException($"{FolderVariable} is '{folder}', where there is no libtorch_cpu.so. Name the folder of libtorch's libraries, for example torch/lib of a Python installation of PyTorch.");
+            if (directories.FirstOrDefault(HasBackend) is { } own)
+                throw new TorchRuntimeException($"{FolderVariable} is '{folder}', but this application has a libtorch of its own in '{own}'. Publish it without one (the projects of this repository: -p:LibTorch=none), or unset {FolderVariable}.");
+            LibTorchFolder.Load(folder, directories.Select(d => Path.Combine(d, LibraryFile)).FirstOrDefault(File.Exists));
+            return true;
+        }
+        catch (TorchRuntimeException e)
+        {
+            throw _failure = e;
+        }
+    }
 
     private static nint Resolve(Assembly assembly, string name)
     {
@@ -95,7 +121,8 @@ public static class TorchRuntime
         var directories = SearchDirectories();
         var original = directories.Select(d => Path.Combine(d, LibraryFile)).FirstOrDefault(File.Exists)
             ?? throw new TorchRuntimeException($"{LibraryFile} is not beside this application (looked in {string.Join(", ", directories.Select(d => $"'{d}'"))}). Reference the TorchSharp package from the application.");
-        var backend = directories.FirstOrDefault(HasBackend)
+        UseGivenFolder(directories);
+        var backend = LibTorchFolder.Loaded ?? directories.FirstOrDefault(HasBackend)
             ?? throw new TorchRuntimeException($"libtorch_cpu.so is not beside this application (looked in {string.Join(", ", directories.Select(d => $"'{d}'"))}). {BackendAdvice()}");
         foreach (var file in (string[])["libc10.so", "libtorch_cpu.so", "libtorch.so"])
         {
@@ -107,6 +134,8 @@ public static class TorchRuntime
         var runtime = LoadedLibraryPath(CppRuntime) ?? throw new TorchRuntimeException($"{CppRuntime} is not installed. Install the system's C++ runtime (libstdc++6 on Debian and Ubuntu, libstdc++ on RHEL).");
         var available = ElfVersionPatch.DefinedVersions(File.ReadAllBytes(runtime));
         var missing = ElfVersionPatch.RequiredVersions(elf, CppRuntime).Where(v => !available.Contains(v)).ToList();
+        if (missing.Count == 0 && NativeLibrary.TryLoad(original, out var handle))
+            return handle;
         if (missing.Count == 0)
             throw new TorchRuntimeException($"'{original}' could not be loaded although '{runtime}' offers every version it asks for. Run 'ldd {original}' to see which library is missing.");
         byte[] patched;
@@ -126,7 +155,7 @@ public static class TorchRuntime
         File.Exists(Path.Combine(directory, OperatingSystem.IsWindows() ? "torch_cpu.dll" : OperatingSystem.IsMacOS() ? "libtorch_cpu.dylib" : "libtorch_cpu.so"));
 
     private static string BackendAdvice() =>
-        "Reference a libtorch package from the application: TorchSharp-cpu, TorchSharp-cuda-linux or TorchSharp-cuda-windows, or the one of this platform alone (libtorch-cpu-linux-x64 2.10.0, libtorch-cpu-win-x64 2.10.0, libtorch-cpu-osx-arm64 2.10.0).";
+        "Reference a libtorch package from the application: TorchSharp-cpu, TorchSharp-cuda-linux or TorchSharp-cuda-windows, or the one of this platform alone (libtorch-cpu-linux-x64 2.10.0, libtorch-cpu-win-x64 2.10.0, libtorch-cpu-osx-arm64 2.10.0). On Linux the environment variable FINEMIXING_LIBTORCH may name a folder with a libtorch instead.";
 
     private static List<string> SearchDirectories()
     {

@@ -24,12 +24,14 @@ public class DeviceMixingTests
         ("classifier.weight", [2, 16]),
     ];
 
+    private static string[] Devices => cuda.is_available() ? ["cpu", "cuda"] : ["cpu"];
+
     public static TheoryData<string, string> Mixers
     {
         get
         {
             var data = new TheoryData<string, string>();
-            foreach (var device in cuda.is_available() ? new[] { "cpu", "cuda" } : ["cpu"])
+            foreach (var device in Devices)
             {
                 foreach (var mixer in WeightMixers.All)
                     data.Add(mixer.Name, device);
@@ -66,7 +68,7 @@ public class DeviceMixingTests
     {
         var mixer = WeightMixers.Get(name, MixerParameters.FromText(new Dictionary<string, string> { [parameter] = value }));
         var others = Enumerable.Range(3, Math.Min(2, mixer.Inputs.MaximumOthers)).Select(i => Model(i)).ToArray();
-        AssertSame(mixer, new MixingOptions(), Model(1), Model(2), others, "cpu", 1e-6f);
+        AssertSame(mixer, new MixingOptions(), Model(1), Model(2), others, 1e-6f);
     }
 
     [Theory]
@@ -75,7 +77,7 @@ public class DeviceMixingTests
     [InlineData(MixGranularity.Row, true)]
     [InlineData(MixGranularity.Module, false)]
     public void Mix_GranularityAndExactCount_IsTheMaskOfTheCore(MixGranularity granularity, bool exact) =>
-        AssertSame(WeightMixers.Get("fine-mixing"), new MixingOptions { Granularity = granularity, ExactCount = exact }, Model(1), Headless(2), [], "cpu", 0);
+        AssertSame(WeightMixers.Get("fine-mixing"), new MixingOptions { Granularity = granularity, ExactCount = exact }, Model(1), Headless(2), [], 0);
 
     [Theory]
     [InlineData(TensorPolicy.Suspect)]
@@ -90,7 +92,7 @@ public class DeviceMixingTests
             ["bert.encoder.layer.0.attention.self.query.bias"] = new(ImportanceAxis.Elements, Scores(16)),
             ["bert.encoder.layer.1.output.dense.weight"] = new(ImportanceAxis.Columns, Scores(33)),
         }, unscored);
-        AssertSame(mixer, new MixingOptions(), Model(1), Model(2), [], "cpu", 0);
+        AssertSame(mixer, new MixingOptions(), Model(1), Model(2), [], 0);
     }
 
     [Theory]
@@ -98,7 +100,7 @@ public class DeviceMixingTests
     [InlineData(DType.F16, DType.F64)]
     [InlineData(DType.F64, DType.BF16)]
     public void Mix_DifferentTypes_RoundsTheBaseOnceAsTheCore(DType suspect, DType @base) =>
-        AssertSame(WeightMixers.Get("fine-mixing"), new MixingOptions(), Model(1, suspect), Model(2, @base), [], "cpu", 0);
+        AssertSame(WeightMixers.Get("fine-mixing"), new MixingOptions(), Model(1, suspect), Model(2, @base), [], 0);
 
     [Fact]
     public void Mix_EqualChanges_KeepsThoseOfLowerIndex()
@@ -108,7 +110,7 @@ public class DeviceMixingTests
         var @base = new StateDict();
         @base.Add(HostTensor.FromFloat32("w", [8], new float[8]));
         foreach (var name in new[] { "fine-mixing-largest", "fine-mixing-smallest", "ties" })
-            AssertSame(WeightMixers.Get(name), new MixingOptions { ReserveRatio = 0.5 }, suspect, @base, [], "cpu", 0);
+            AssertSame(WeightMixers.Get(name), new MixingOptions { ReserveRatio = 0.5 }, suspect, @base, [], 0);
     }
 
     [Fact]
@@ -124,8 +126,11 @@ public class DeviceMixingTests
     public void Mix_ReferenceMerge_IsMet(string reference)
     {
         var merge = ReferenceMerge.Read(reference);
-        using var mixed = new Result(DeviceMixing.Mix(merge.Mixer, OnDevice(merge.Models[0], "cpu"), OnDevice(merge.Base, "cpu"), new MixingOptions(), [.. merge.Models.Skip(1).Select(m => OnDevice(m, "cpu"))]));
-        Assert.All(merge.Expected.Tensors, t => Assert.InRange(MaximumDifference(merge.Expected[t.Name], mixed[t.Name]), 0, 1e-6f));
+        foreach (var device in Devices)
+        {
+            using var mixed = new Result(DeviceMixing.Mix(merge.Mixer, OnDevice(merge.Models[0], device), OnDevice(merge.Base, device), new MixingOptions(), [.. merge.Models.Skip(1).Select(m => OnDevice(m, device))]));
+            Assert.All(merge.Expected.Tensors, t => Assert.InRange(MaximumDifference(merge.Expected[t.Name], mixed[t.Name]), 0, 1e-6f));
+        }
     }
 
     [Fact]
@@ -150,6 +155,12 @@ public class DeviceMixingTests
         }
 
         Assert.Equal(0, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+    }
+
+    private static void AssertSame(IWeightMixer mixer, MixingOptions options, StateDict suspect, StateDict @base, StateDict[] others, float tolerance)
+    {
+        foreach (var device in Devices)
+            AssertSame(mixer, options, suspect, @base, others, device, tolerance);
     }
 
     private static void AssertSame(IWeightMixer mixer, MixingOptions options, StateDict suspect, StateDict @base, StateDict[] others, string device, float tolerance)

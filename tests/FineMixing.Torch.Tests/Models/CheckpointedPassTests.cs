@@ -28,7 +28,7 @@ public class CheckpointedPassTests
         using var scope = NewDisposeScope();
         using var store = ParameterStore.Load(tiny.Start.Config, tiny.Start.Weights, CPU, lowPrecision: false, trainable: true);
         using var update = new CpuAdamW(store, threads: 1);
-        using var noise = new DropoutSource(7, dropout);
+        var noise = new DropoutSource(7, dropout);
         var words = update.Gather(inputs);
         var loss = TrainingLoop.Backward(store, inputs, words, noise, step: 3, tokensPerPass: 60, checkpointing).item<float>();
         return (loss, [words.Leaf.grad!.data<float>().ToArray(), .. store.Blocks.Select(b => b.Leaf.grad!.contiguous().data<float>().ToArray())]);

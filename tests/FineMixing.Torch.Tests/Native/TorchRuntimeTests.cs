@@ -41,6 +41,51 @@ public class TorchRuntimeTests
         Assert.DoesNotContain("Trace from LoadNativeBackend", probe.Output);
     }
 
+    [Theory]
+    [InlineData("torch-first", 0, "6")]
+    [InlineData("library-first", 0, "6")]
+    public async Task Process_GivenFolder_LoadsItsLibtorch(string order, int exitCode, string output)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The variable is read on Linux.");
+        using var folder = new TemporaryFolder();
+        var probe = await Probe(order, folder.Path, Path.GetDirectoryName(LibTorch())!, WithoutLibTorch(folder.Path));
+        Assert.Equal((exitCode, output), (probe.ExitCode, probe.Output.Trim()));
+    }
+
+    [Fact]
+    public async Task Process_GivenFolderUnfit_SaysWhy()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The variable is read on Linux.");
+        using var folder = new TemporaryFolder();
+        var app = WithoutLibTorch(folder.Path);
+        var empty = await Probe("library-first", folder.Path, folder.Path, app);
+        Assert.Equal(3, empty.ExitCode);
+        Assert.Contains($"FINEMIXING_LIBTORCH is '{folder.Path}', where there is no libtorch_cpu.so", empty.Output);
+
+        // The test program has a libtorch of its own: two in one process would not do.
+        var two = await Probe("library-first", folder.Path, Path.GetDirectoryName(LibTorch())!);
+        Assert.Equal(3, two.ExitCode);
+        Assert.Contains("has a libtorch of its own", two.Output);
+
+        // Files of the right names that are something else.
+        var other = Directory.CreateDirectory(Path.Combine(folder.Path, "other")).FullName;
+        foreach (var name in (string[])["libc10.so", "libtorch_cpu.so", "libtorch.so"])
+            File.Copy(Path.Combine(Path.GetDirectoryName(LibTorch())!, "libc10.so"), Path.Combine(other, name));
+        var older = await Probe("library-first", folder.Path, other, app);
+        Assert.Equal(3, older.ExitCode);
+        Assert.Contains("lacks", older.Output);
+        Assert.Contains("TorchSharp 0.107.0 was built for libtorch 2.10.0", older.Output);
+    }
+
+    [Fact]
+    public void UndefinedSymbols_TorchSharp_NamesWhatItTakesFromLibtorch()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The library is an ELF file.");
+        var symbols = ElfVersionPatch.UndefinedSymbols(File.ReadAllBytes(Original()));
+        Assert.Contains("_ZN5torch4cuda12is_availableEv", symbols);
+        Assert.DoesNotContain("THSTensor_dispose", symbols);
+    }
+
     [Fact]
     public void Relax_OldRuntime_MakesMissingVersionsWeakAndMovesWait()
     {
@@ -76,10 +121,23 @@ public class TorchRuntimeTests
 
     private static string Original() => Directory.EnumerateFiles(AppContext.BaseDirectory, "libLibTorchSharp.so", SearchOption.AllDirectories).First();
 
-    // This test program doubles as the probe: see ProbeProgram.
-    private static async Task<(int ExitCode, string Output)> Probe(string mode, string cache)
+    private static string LibTorch() => Directory.EnumerateFiles(AppContext.BaseDirectory, "libtorch_cpu.so", SearchOption.AllDirectories).First();
+
+    // This program as an application without a libtorch package: all in one folder, found without a list of dependencies.
+    private static string WithoutLibTorch(string folder)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var app = Directory.CreateDirectory(Path.Combine(folder, "app")).FullName;
+        foreach (var file in Directory.EnumerateFiles(AppContext.BaseDirectory).Where(f => !f.EndsWith(".deps.json", StringComparison.Ordinal) && !Path.GetFileName(f).StartsWith("lib", StringComparison.Ordinal)).Append(Original()))
+            File.Copy(file, Path.Combine(app, Path.GetFileName(file)));
+        return Path.Combine(app, Path.GetFileName(Environment.ProcessPath!));
+    }
+
+    // This test program doubles as the probe: see ProbeProgram.
+    private static async Task<(int ExitCode, string Output)> Probe(string mode, string cache, string? libTorch = null, string? program = null)
+    {
+        var start = new ProcessStartInfo(program ?? Environment.ProcessPath!) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (libTorch is not null)
+            start.Environment["FINEMIXING_LIBTORCH"] = libTorch;
         start.Environment["XDG_CACHE_HOME"] = cache;
         start.Environment["FINEMIXING_PROBE"] = mode;
         using var process = Process.Start(start)!;
