@@ -20,16 +20,17 @@ internal static class TrainingBenchmark
         var harness = new Harness(Harness.Integer(args, "--rounds", 5));
         var sizes = Harness.Option(args, "--sizes", "minilm,base").Split(',');
         var steps = Harness.Integer(args, "--steps", 4);
-        harness.Header("Training step, 16 x 64 tokens, no dropout", FormattableString.Invariant($"training --sizes {string.Join(',', sizes)} --steps {steps}{place.Argument}{Threads.Argument(args)}"));
+        var shards = Harness.Integer(args, "--shards", 0);
+        harness.Header("Training step, 16 x 64 tokens, no dropout", FormattableString.Invariant($"training --sizes {string.Join(',', sizes)} --steps {steps}{(shards == 0 ? "" : $" --shards {shards}")}{place.Argument}{Threads.Argument(args)}"));
         var threads = Threads.Set(args);
         place.Describe(harness);
         foreach (var size in sizes)
-            Measure(harness, place, size, steps, threads);
+            Measure(harness, place, size, steps, threads, shards);
         harness.Save(args);
         return 0;
     }
 
-    private static void Measure(Harness harness, Place place, string size, int steps, int threads)
+    private static void Measure(Harness harness, Place place, string size, int steps, int threads, int shards)
     {
         var config = Workload.Config(size, dropout: 0);
         var weights = Workload.Weights(config);
@@ -37,8 +38,8 @@ internal static class TrainingBenchmark
         var operations = Workload.StepFlops(config, Rows, Tokens) * steps;
         using var peak32 = new MatrixPeak(torch.ScalarType.Float32, place.Device);
         using var naive = new NaiveTraining(config, device: place.Device);
-        using var single = new FastTraining(config, weights, lowPrecision: false, threads, place.Device);
-        using var low = place.HasBFloat16 ? new FastTraining(config, weights, lowPrecision: true, threads, place.Device) : null;
+        using var single = new FastTraining(config, weights, lowPrecision: false, threads, place.Device, shards);
+        using var low = place.HasBFloat16 ? new FastTraining(config, weights, lowPrecision: true, threads, place.Device, shards) : null;
         using var peak = place.HasBFloat16 ? new MatrixPeak(torch.ScalarType.BFloat16, place.Device) : null;
         Action Steps(Action step) => place.Whole(() =>
         {

@@ -29,14 +29,14 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
         var encodings = model.Tokenizer.EncodeAll(examples, Math.Min(options.MaxLength, model.Config.MaxPositions), cancellationToken: cancellationToken);
         using var release = new ReleasedMemory();
         using var store = ParameterStore.Load(model.Config, model.Weights, device, low, trainable: false);
-        return Logits(store, encodings, options.TokensPerBatch, options.Threads, progress, cancellationToken);
+        return Logits(store, encodings, options.TokensPerBatch, options.Threads, progress, cancellationToken: cancellationToken);
     }
 
     // On a CPU batches are independent: each runs on one thread, several at a time, which is faster than sharing one among all threads and gives the same bits for any number of them.
     // A GPU gets some batches, one behind the other, before the host waits for their results.
-    internal static float[][] Logits(ParameterStore store, IReadOnlyList<Encoding> encodings, int tokensPerBatch, int threads = 0, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
+    internal static float[][] Logits(ParameterStore store, IReadOnlyList<Encoding> encodings, int tokensPerBatch, int threads = 0, IProgress<int>? progress = null, BatchingSpeed? speed = null, CancellationToken cancellationToken = default)
     {
-        var speed = store.Device.type == DeviceType.CPU ? DeviceSpeed.Cpu : DeviceSpeed.Gpu;
+        speed ??= BatchingSpeed.Of(store);
         var batches = EvaluationPlan.Batches([.. encodings.Select(e => e.Length)], tokensPerBatch == 0 ? speed.TokensPerBatch : tokensPerBatch, speed.BatchCost);
         var workers = store.Device.type != DeviceType.CPU ? 1 : threads == 0 ? Environment.ProcessorCount : threads;
         var result = new float[encodings.Count][];
@@ -71,13 +71,5 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
         using var scope = NewDisposeScope();
         var batch = new DeviceBatch(Array.ConvertAll(indices, i => new ModelInput(encodings[i], [])), store.Config.PadTokenId, id => id, store.Device, store.LowPrecision);
         return FastBert.Logits(store, batch, store.Words).MoveToOuterDisposeScope();
-    }
-
-    // A batch costs, besides its tokens, about as much as BatchCost more: small operations and reading all weights. On a CPU twice or half as many change the time by under 3%.
-    private sealed record DeviceSpeed(int TokensPerBatch, int BatchCost, int BatchesPerRead)
-    {
-        public static DeviceSpeed Cpu { get; } = new(1024, 32, 1);
-
-        public static DeviceSpeed Gpu { get; } = new(16384, 2048, 16);
     }
 }

@@ -14,6 +14,8 @@ internal sealed class TensorAdamW : IParameterUpdate
     private readonly Tensor _wordFirst;
     private readonly Tensor _wordSecond;
     private readonly Tensor _wordLeaf;
+    private readonly Tensor _padding;
+    private readonly Tensor _lowPadding;
     private int _step;
 
     public TensorAdamW(ParameterStore store)
@@ -28,6 +30,8 @@ internal sealed class TensorAdamW : IParameterUpdate
             _decays.narrow(0, block.Offset, block.Length).fill_(1);
         _wordFirst = zeros_like(store.Words).DetachFromDisposeScope();
         _wordSecond = zeros_like(store.Words).DetachFromDisposeScope();
+        _padding = zeros(64, device: store.Device).DetachFromDisposeScope();
+        _lowPadding = _padding.to(bfloat16).DetachFromDisposeScope();
         _wordLeaf = store.Words.detach().requires_grad_(true).DetachFromDisposeScope();
     }
 
@@ -37,13 +41,7 @@ internal sealed class TensorAdamW : IParameterUpdate
     {
         using var scope = NewDisposeScope();
         using var noGradients = no_grad();
-        var gradient = zeros_like(_store.Master);
-        foreach (var block in _store.Blocks)
-        {
-            if (block.Leaf.grad is { } own)
-                gradient.narrow(0, block.Offset, block.Length).copy_(own.reshape(-1));
-        }
-
+        var gradient = Joined();
         var wordGradient = _wordLeaf.grad!;
         wordGradient.select(0, _store.Config.PadTokenId).zero_();
         var norm = (gradient.square().sum() + wordGradient.square().sum()).to(float64).sqrt();
@@ -81,8 +79,34 @@ internal sealed class TensorAdamW : IParameterUpdate
 
     public void Dispose()
     {
-        foreach (var tensor in (Tensor[])[_first, _second, _decays, _wordFirst, _wordSecond, _wordLeaf])
+        foreach (var tensor in (Tensor[])[_first, _second, _decays, _wordFirst, _wordSecond, _wordLeaf, _padding, _lowPadding])
             tensor.Dispose();
+    }
+
+    // All gradients in the layout of the flat buffer. Blocks of one precision that follow each other are joined at once: on a GPU every operation costs the same, however small.
+    private Tensor Joined()
+    {
+        var runs = new List<Tensor>();
+        var run = new List<Tensor>();
+        void End()
+        {
+            if (run.Count > 0)
+                runs.Add(cat(run).to(float32));
+            run.Clear();
+        }
+
+        foreach (var block in _store.Blocks.OrderBy(b => b.Offset))
+        {
+            var own = block.Leaf.grad?.reshape(-1) ?? zeros(block.Length, dtype: block.Leaf.dtype, device: _store.Device);
+            if (run.Count > 0 && run[0].dtype != own.dtype)
+                End();
+            run.Add(own);
+            if (block.Room > block.Length)
+                run.Add((own.dtype == ScalarType.Float32 ? _padding : _lowPadding).narrow(0, 0, block.Room - block.Length));
+        }
+
+        End();
+        return cat(runs);
     }
 
     private static void Update(Tensor weight, Tensor first, Tensor second, Tensor gradient, Tensor decay, AdamWStep step)

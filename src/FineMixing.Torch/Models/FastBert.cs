@@ -85,12 +85,12 @@ internal static class FastBert
         return Norm(config, Drop(dropout, outer, config.HiddenDropout) + y, w.OutputNorm, w.OutputNormBias);
     }
 
-    // Written out, except without noise in single precision on a CPU or to classify on a GPU: there libtorch's fused kernel is faster.
-    // On a CPU its bfloat16 backward is ten times slower, and with dropout it has no fast path; on a GPU the last bits of its backward differ from run to run.
+    // Written out, except in single precision, without noise, and on a GPU only to classify: there libtorch's fused kernel is faster.
+    // In bfloat16 its backward is ten times slower on a CPU, and on a GPU it is planned anew for every shape; with dropout it has no fast path; on a GPU the last bits of its backward differ from run to run.
     private static Tensor Attend(ModelConfig config, Tensor query, Tensor key, Tensor value, Tensor? bias, DropoutSource? dropout)
     {
         var noise = dropout is not null && dropout.Probability(config.AttentionDropout) > 0;
-        if (!noise && (query.device_type == DeviceType.CPU ? query.dtype == ScalarType.Float32 : !query.requires_grad))
+        if (!noise && query.dtype == ScalarType.Float32 && (query.device_type == DeviceType.CPU || !query.requires_grad))
             return nn.functional.scaled_dot_product_attention(query, key, value, bias);
         var scores = (query * (1.0 / Math.Sqrt(config.HeadSize))).matmul(key.transpose(-1, -2));
         if (bias is not null)

@@ -9,16 +9,20 @@ using static TorchSharp.torch;
 namespace FineMixing.Torch.Models;
 
 /// <summary>A parameter that training treats as one piece: one or more checkpoint tensors that lie side by side.</summary>
-internal sealed class ParameterBlock(ImmutableArray<(string Name, long[] Shape)> parts, long[] shape, long offset, bool matrixProduct)
+internal sealed class ParameterBlock(ImmutableArray<(string Name, long[] Shape)> parts, long[] shape, bool matrixProduct)
 {
     /// <summary>Checkpoint tensors stacked along the first dimension (query, key and value make one product).</summary>
     public ImmutableArray<(string Name, long[] Shape)> Parts { get; } = parts;
 
     public long[] Shape { get; } = shape;
 
-    public long Offset { get; } = offset;
+    /// <summary>Where it begins in the flat buffer.</summary>
+    public long Offset { get; set; }
 
     public long Length { get; } = shape.Aggregate(1L, (a, b) => a * b);
+
+    /// <summary>Elements up to the next block: 64 are a whole number of cache lines in both precisions.</summary>
+    public long Room => (Length + 63) / 64 * 64;
 
     /// <summary>True for weights and biases of linear layers, which run in bfloat16 where that is on.</summary>
     public bool MatrixProduct { get; } = matrixProduct;
@@ -66,6 +70,13 @@ internal sealed unsafe class ParameterStore : IDisposable
         PoolerBias = Add("bert.pooler.dense.bias", [config.HiddenSize], matrixProduct: true);
         ClassifierWeight = Add("classifier.weight", [config.LabelCount, config.HiddenSize]);
         ClassifierBias = Add("classifier.bias", [config.LabelCount]);
+
+        // On a GPU blocks of one precision lie together, so that their gradients can be joined in one operation.
+        foreach (var block in device.type == DeviceType.CPU ? _blocks : _blocks.OrderByDescending(b => b.MatrixProduct).ToList())
+        {
+            block.Offset = _length;
+            _length += block.Room;
+        }
 
         _ownsMemory = sharing is null;
         _master = sharing?._master ?? zeros(_length, dtype: float32, device: device).DetachFromDisposeScope();
@@ -277,11 +288,8 @@ internal sealed unsafe class ParameterStore : IDisposable
 
     private ParameterBlock Add(ImmutableArray<(string Name, long[] Shape)> parts, long[] shape, bool matrixProduct)
     {
-        var block = new ParameterBlock(parts, shape, _length, matrixProduct);
+        var block = new ParameterBlock(parts, shape, matrixProduct);
         _blocks.Add(block);
-
-        // 64 elements are a whole number of cache lines in both precisions.
-        _length += (block.Length + 63) / 64 * 64;
         return block;
     }
 }

@@ -65,7 +65,7 @@ public class GpuTests
         using var folder = new FineMixing.Tests.TemporaryFolder();
         var clean = CleanSet.FromExamples(TinyModel.Examples(60, 1));
         var whole = new TorchFineTuner().FineTune(tiny.Start, clean, OnGpu).Model;
-        var tuner = new TorchFineTuner { Snapshots = new TrainingSnapshots(folder.Path) { Interval = TimeSpan.Zero } };
+        var tuner = new TorchFineTuner { Snapshots = new TrainingSnapshots(folder["snapshots"]) { Interval = TimeSpan.Zero } };
         using var source = new CancellationTokenSource();
         var progress = new Stopper(source, 7);
         Assert.Throws<OperationCanceledException>(() => tuner.FineTune(tiny.Start, clean, OnGpu, null, progress, source.Token));
