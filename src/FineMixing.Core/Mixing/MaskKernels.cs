@@ -170,12 +170,16 @@ internal static class MaskKernels
     /// <param name="base">Of the same size.</param>
     /// <param name="destination">Of the same size; aligned to 32 bytes when streaming.</param>
     /// <param name="streaming">Store past the caches.</param>
+    /// <param name="check">Whether all values of both sources are finite is found out on the way; without a check they count as finite.</param>
+    /// <param name="finite">False where a NaN or infinity was met.</param>
     /// <returns>How many elements are done: all but fewer than 16.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static unsafe int Select<T>(in MaskParameters p, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming)
+    public static unsafe int Select<T, TCheck>(in MaskParameters p, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming, TCheck check, out bool finite)
         where T : unmanaged
+        where TCheck : struct, IFiniteTest
     {
         const int Elements = 16;
+        var largest = Vector256<uint>.Zero;
         var upper = Vector256.Create(p.Upper);
         var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
         var step = Vector256.Create(unchecked(Golden * 4));
@@ -196,16 +200,23 @@ internal static class MaskKernels
 
                 if (sizeof(T) == sizeof(ushort))
                 {
-                    SelectionKernels.Store(Vector256.ConditionalSelect(lanes, Vector256.Load((ushort*)s + done), Vector256.Load((ushort*)b + done)), (ushort*)d + done, streaming);
+                    var (kept, other) = (Vector256.Load((ushort*)s + done), Vector256.Load((ushort*)b + done));
+                    largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
+                    SelectionKernels.Store(Vector256.ConditionalSelect(lanes, kept, other), (ushort*)d + done, streaming);
                 }
                 else
                 {
                     var (first, second) = Vector256.Widen(lanes.AsInt16());
-                    SelectionKernels.Store(Vector256.ConditionalSelect(first, Vector256.Load((int*)s + done), Vector256.Load((int*)b + done)), (int*)d + done, streaming);
-                    SelectionKernels.Store(Vector256.ConditionalSelect(second, Vector256.Load((int*)s + done + 8), Vector256.Load((int*)b + done + 8)), (int*)d + done + 8, streaming);
+                    var (kept, other) = (Vector256.Load((int*)s + done), Vector256.Load((int*)b + done));
+                    largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
+                    SelectionKernels.Store(Vector256.ConditionalSelect(first, kept, other), (int*)d + done, streaming);
+                    (kept, other) = (Vector256.Load((int*)s + done + 8), Vector256.Load((int*)b + done + 8));
+                    largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
+                    SelectionKernels.Store(Vector256.ConditionalSelect(second, kept, other), (int*)d + done + 8, streaming);
                 }
             }
 
+            finite = check.IsFinite(largest);
             return done;
         }
     }

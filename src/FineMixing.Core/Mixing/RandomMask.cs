@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
 using System.Text;
+using FineMixing.Checkpoints;
 
 namespace FineMixing.Mixing;
 
@@ -152,28 +153,64 @@ public sealed class RandomMask
         else if (_exact || elementSize > 4 || !Vector256.IsHardwareAccelerated)
             SelectionKernels.Select(this, start, elementSize, suspect, @base, destination, nonTemporal);
         else if (elementSize == 2)
-            SelectFused(start, MemoryMarshal.Cast<byte, ushort>(suspect), MemoryMarshal.Cast<byte, ushort>(@base), MemoryMarshal.Cast<byte, ushort>(destination), nonTemporal);
+            SelectFused<ushort, NoFiniteTest>(start, suspect, @base, destination, nonTemporal, default);
         else
-            SelectFused(start, MemoryMarshal.Cast<byte, uint>(suspect), MemoryMarshal.Cast<byte, uint>(@base), MemoryMarshal.Cast<byte, uint>(destination), nonTemporal);
+            SelectFused<uint, NoFiniteTest>(start, suspect, @base, destination, nonTemporal, default);
     }
 
-    private void SelectFused<T>(long start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool nonTemporal)
-        where T : unmanaged
+    /// <summary>Does the same, and finds out on the way whether all values of both sources are finite.</summary>
+    /// <param name="start">The index of the first element within the tensor.</param>
+    /// <param name="type">F32, F16, BF16 or F64, of both sources.</param>
+    /// <param name="suspect">Elements of the suspect.</param>
+    /// <param name="base">The same elements of the base.</param>
+    /// <param name="destination">Where the result goes; may be one of the sources. What it holds is of no use if a value is not finite.</param>
+    /// <param name="nonTemporal">Writes past the caches.</param>
+    /// <returns>False if there is a NaN or infinity, kept or not.</returns>
+    internal bool SelectFinite(long start, DType type, ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination, bool nonTemporal)
     {
+        if (type is DType.F32 or DType.F16 or DType.BF16 && Vector256.IsHardwareAccelerated && !_exact && _parameters.Whole == MaskWhole.Some)
+        {
+            return type == DType.F32
+                ? SelectFused<uint, FiniteTest32>(start, suspect, @base, destination, nonTemporal, default)
+                : SelectFused<ushort, FiniteTest16>(start, suspect, @base, destination, nonTemporal, new FiniteTest16(type));
+        }
+
+        if (NonFiniteWeights.First(type, suspect) >= 0 || NonFiniteWeights.First(type, @base) >= 0)
+            return false;
+        Select(start, type.BitSize() / 8, suspect, @base, destination, nonTemporal);
+        return true;
+    }
+
+    private bool SelectFused<T, TCheck>(long start, ReadOnlySpan<byte> suspectBytes, ReadOnlySpan<byte> baseBytes, Span<byte> destinationBytes, bool nonTemporal, TCheck check)
+        where T : unmanaged
+        where TCheck : struct, IFiniteTest
+    {
+        var suspect = MemoryMarshal.Cast<byte, T>(suspectBytes);
+        var @base = MemoryMarshal.Cast<byte, T>(baseBytes);
+        var destination = MemoryMarshal.Cast<byte, T>(destinationBytes);
+
         // One by one to where a word of the mask begins and, for streaming stores, a vector of the destination.
         var word = (int)(-start & 3);
         var aligned = word + (4 * (nonTemporal ? SelectionKernels.GroupsToAlignment(destination[Math.Min(word, destination.Length)..]) : 0));
         var streaming = nonTemporal && aligned >= word;
         var first = Math.Min(streaming ? aligned : word, destination.Length);
-        SelectEach(0, first, start, suspect, @base, destination);
-        var done = first + MaskKernels.Select(_parameters, (ulong)(start + first), suspect[first..], @base[first..], destination[first..], streaming);
-        SelectEach(done, destination.Length, start, suspect, @base, destination);
+        var before = SelectEach(0, first, start, suspect, @base, destination, check);
+        var done = first + MaskKernels.Select(_parameters, (ulong)(start + first), suspect[first..], @base[first..], destination[first..], streaming, check, out var finite);
+        return SelectEach(done, destination.Length, start, suspect, @base, destination, check) && finite && before;
     }
 
-    private void SelectEach<T>(int from, int to, long start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination)
+    private bool SelectEach<T, TCheck>(int from, int to, long start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, TCheck check)
+        where T : unmanaged
+        where TCheck : struct, IFiniteTest
     {
+        var largest = Vector256<uint>.Zero;
         for (var i = from; i < to; i++)
+        {
+            largest = check.Larger(largest, Vector256.CreateScalar(suspect[i]).AsUInt32(), Vector256.CreateScalar(@base[i]).AsUInt32());
             destination[i] = MaskKernels.IsKept(_parameters, (ulong)(start + i)) ? suspect[i] : @base[i];
+        }
+
+        return check.IsFinite(largest);
     }
 
     /// <summary>Writes 0xFFFF for kept elements and 0 for the others.</summary>

@@ -37,6 +37,13 @@ internal sealed class TensorMixing
     /// <exception cref="NonFiniteChunkException">There is a NaN or infinity among the values that are used.</exception>
     public void Mix(long start, MixInputs inputs, Span<byte> destination, bool checkFinite)
     {
+        if (checkFinite && _mixer is IFiniteMixer finite && finite.ChecksWhileMixing(inputs))
+        {
+            if (!finite.MixFinite(start, inputs, destination))
+                throw new NonFiniteChunkException();
+            return;
+        }
+
         // Where values are checked, block by block: what the check read is then still in the nearest cache when it is mixed.
         var bits = _tensor.Suspect.DType.BitSize();
         var count = destination.Length * 8L / bits;

@@ -1,3 +1,4 @@
+using FineMixing.Checkpoints;
 using System.Security.Cryptography;
 using System.Text;
 using FineMixing.Mixing;
@@ -166,6 +167,43 @@ public class RandomMaskTests
 
                 mask.Select(start, size, suspect, @base, suspect);
                 Assert.Equal(expected, suspect);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(DType.F32, 0x7F800000, 0x7F7FFFFF)]
+    [InlineData(DType.BF16, 0x7F80, 0x7F7F)]
+    [InlineData(DType.F16, 0x7C00, 0x7BFF)]
+    [InlineData(DType.F64, 0x7FF0000000000000, 0x7FEFFFFFFFFFFFFF)]
+    public void SelectFinite_AnyPlace_FindsWhatIsNotFiniteAndNothingElse(DType type, long infinity, long largest)
+    {
+        var size = type.BitSize() / 8;
+        var sign = 1L << ((size * 8) - 1);
+        void Put(byte[] values, int index, long bits) => BitConverter.TryWriteBytes(values.AsSpan(index * size), bits);
+        foreach (var (ratio, exact) in new[] { (0.6, false), (0.6, true), (0.0, false), (1.0, false) })
+        {
+            const int Count = 77;
+            var mask = exact ? RandomMask.ExactCount(9, "a", ratio, Count + 5) : RandomMask.Bernoulli(9, "a", ratio);
+            for (var index = 0; index < Count; index++)
+            {
+                foreach (var streaming in new[] { false, true })
+                {
+                    foreach (var side in new[] { 0, 1 })
+                    {
+                        foreach (var (bits, finite) in new[] { (infinity, false), (infinity | sign, false), (infinity + 1, false), (largest, true), (largest | sign, true) })
+                        {
+                            // Eight bytes are written: those beyond the value belong to the next one, or to the room at the end.
+                            byte[][] sources = [new byte[(Count * size) + 8], new byte[(Count * size) + 8]];
+                            Put(sources[side], index, bits);
+                            var (suspect, @base) = (sources[0][..(Count * size)], sources[1][..(Count * size)]);
+                            var destination = new byte[suspect.Length];
+                            Assert.Equal(finite, mask.SelectFinite(5, type, suspect, @base, destination, streaming));
+                            if (finite)
+                                Assert.Equal(Enumerable.Range(0, suspect.Length).Select(i => (mask[5 + (i / size)] ? suspect : @base)[i]), destination);
+                        }
+                    }
+                }
             }
         }
     }

@@ -62,9 +62,18 @@ public sealed class FineMixingMixer : IWeightMixer
 
     private static long RowLength(TensorInfo tensor) => tensor.Shape.Length <= 1 || tensor.Shape[0] == 0 ? 1 : tensor.ElementCount / tensor.Shape[0];
 
-    private sealed class MaskTensorMixer(TensorInfo tensor, RandomMask mask, long group) : ITensorMixer
+    private sealed class MaskTensorMixer(TensorInfo tensor, RandomMask mask, long group) : IFiniteMixer
     {
         public long? CountKept() => group == 0 ? 0 : mask.CountKept(0, tensor.ElementCount / group) * group;
+
+        public bool ChecksWhileMixing(MixInputs inputs) => group == 1 && inputs.Base.DType == tensor.DType && inputs.Base.Bytes.Length == inputs.Suspect.Bytes.Length;
+
+        public bool MixFinite(long start, MixInputs inputs, Span<byte> destination)
+        {
+            var suspect = inputs.Suspect.Bytes.Span;
+            var @base = inputs.Base.Bytes.Span;
+            return mask.SelectFinite(start, tensor.DType, suspect, @base, destination, IsStreaming(suspect, @base, destination));
+        }
 
         public void Mix(long start, MixInputs inputs, Span<byte> destination)
         {
@@ -73,9 +82,7 @@ public sealed class FineMixingMixer : IWeightMixer
             var @base = SelectionMixer.BaseAs(tensor.DType, inputs.Base, out var rented);
             if (group == 1)
             {
-                // Streaming stores pay for outputs larger than the caches, and only where the output is not one of the sources.
-                var streaming = tensor.ByteLength >= 1 << 20 && !suspect.Overlaps(destination) && !@base.Span.Overlaps(destination);
-                mask.Select(start, size, suspect, @base.Span, destination, streaming);
+                mask.Select(start, size, suspect, @base.Span, destination, IsStreaming(suspect, @base.Span, destination));
             }
             else
             {
@@ -92,5 +99,9 @@ public sealed class FineMixingMixer : IWeightMixer
             if (rented is not null)
                 ArrayPool<byte>.Shared.Return(rented);
         }
+
+        // Streaming stores pay for outputs larger than the caches, and only where the output is not one of the sources.
+        private bool IsStreaming(ReadOnlySpan<byte> suspect, ReadOnlySpan<byte> @base, Span<byte> destination) =>
+            tensor.ByteLength >= 1 << 20 && !suspect.Overlaps(destination) && !@base.Overlaps(destination);
     }
 }
