@@ -172,12 +172,12 @@ public static class FileMixing
             long now;
             lock (reporting)
             {
-                now = done += chunk.ByteLength;
+                now = done += chunk.Length;
                 progress?.Report(new MixingProgress(now, total));
             }
 
             if (!wholeTensors && chunk.File.Hash is { } hash)
-                hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.ByteLength));
+                hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.Length));
         }, ct);
 
         IEnumerable<Chunk> Chunks()
@@ -187,22 +187,12 @@ public static class FileMixing
                 var handle = output.Create(file.FileName, file.Layout.TotalLength);
                 RandomAccess.Write(handle, file.Layout.Header.Span, 0);
                 var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.Header.Length), output.FlushToDisk);
-                foreach (var (tensor, offset) in file.Layout.Entries)
-                {
-                    var mixing = mixings[tensor.Name];
-                    var step = mixing.InOnePiece ? Math.Max(1, tensor.ElementCount) : ElementsPerChunk(tensor, chunkBytes);
-
-                    // The first chunk ends where a page of the file does: then no two threads write to one page.
-                    var count = mixing.InOnePiece ? step : ElementsPerChunk(tensor, chunkBytes - (offset % chunkBytes));
-                    for (long start = 0; start < tensor.ElementCount; start += count, count = step)
-                        yield return new Chunk(plans[tensor.Name], mixing, target, offset + (start * tensor.DType.BitSize() / 8), start, Math.Min(count, tensor.ElementCount - start));
-                }
+                var pieces = file.Layout.Entries.SelectMany(e => FileWindows.Cut(e.Tensor, e.FileOffset, mixings[e.Tensor.Name].InOnePiece, chunkBytes));
+                foreach (var window in FileWindows.Gather(pieces, chunkBytes))
+                    yield return new Chunk([.. window.Select(w => new Piece(plans[w.Tensor.Name], mixings[w.Tensor.Name], w))], target);
             }
         }
     }
-
-    // Multiples of eight elements: whole bytes of every type.
-    private static long ElementsPerChunk(TensorInfo tensor, long chunkBytes) => Math.Max(8, chunkBytes * 8L / tensor.DType.BitSize() / 8 * 8);
 
     /// <summary>The checkpoints of a call, opened and closed together.</summary>
     private sealed class OpenedModels : IDisposable
@@ -235,41 +225,49 @@ public static class FileMixing
     /// <summary>A file that is written, how far, its hash when one is made, and whether it is to be flushed.</summary>
     private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);
 
-    /// <summary>A run of elements of one tensor and where its result goes.</summary>
-    private sealed record Chunk(TensorPlan Tensor, TensorMixing Mixing, OutputFile File, long Offset, long Start, long Count)
+    /// <summary>A run of elements of one tensor, what is done with it, and where its result goes.</summary>
+    private sealed record Piece(TensorPlan Tensor, TensorMixing Mixing, FilePiece Place);
+
+    /// <summary>Neighbours in a file, written together.</summary>
+    private sealed record Chunk(IReadOnlyList<Piece> Pieces, OutputFile File)
     {
-        public long ByteLength => Count * Tensor.Suspect.DType.BitSize() / 8;
+        public long Offset => Pieces[0].Place.Offset;
+
+        public long Length => Pieces[^1].Place.End - Offset;
 
         public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
         {
-            // The result replaces the suspect's bytes: three buffers less to go through the cache.
-            var fromSuspect = Tensor.Action is TensorAction.Suspect or TensorAction.Mixed;
-            var target = fromSuspect ? Read(suspect, Tensor.Suspect, 0) : new MixSource(Tensor.Suspect.DType, buffers.Get(0, Length(Tensor.Suspect)));
-            var inputs = new MixInputs(
-                target,
-                plan.ReadsBase(Tensor) ? Read(@base, Tensor.Base!, 1) : default,
-                Tensor.Others.Count == 0 ? [] : [.. Tensor.Others.Select((o, i) => Read(others[i], o, 2 + i))]);
-            var bytes = buffers.Get(0, Length(Tensor.Suspect)).Span;
-            Mixing.Mix(Start, inputs, bytes, checkFinite);
-            RandomAccess.Write(File.Handle, bytes, Offset);
+            var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor.Suspect));
+            foreach (var piece in Pieces)
+                Mix(piece, bytes.Slice((int)(piece.Place.Offset - Offset), (int)piece.Place.Length), plan, suspect, @base, others, buffers, checkFinite);
+            RandomAccess.Write(File.Handle, bytes.Span, Offset);
             if (File.Flush)
-                EarlyFlush.Begin(File.Handle, Offset, ByteLength);
+                EarlyFlush.Begin(File.Handle, Offset, Length);
+        }
 
-            MixSource Read(ICheckpoint model, TensorInfo tensor, int slot)
+        private static void Mix(Piece piece, Memory<byte> target, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
+        {
+            // The result replaces the suspect's bytes: three buffers less to go through the cache.
+            var (tensor, place) = (piece.Tensor, piece.Place);
+            if (tensor.Action is TensorAction.Suspect or TensorAction.Mixed)
+                suspect.Read(tensor.Suspect, place.Start * tensor.Suspect.DType.BitSize() / 8, target.Span);
+            var inputs = new MixInputs(
+                new MixSource(tensor.Suspect.DType, target),
+                plan.ReadsBase(tensor) ? Read(@base, tensor.Base!, 1) : default,
+                tensor.Others.Count == 0 ? [] : [.. tensor.Others.Select((o, i) => Read(others[i], o, 2 + i))]);
+            piece.Mixing.Mix(place.Start, inputs, target.Span, checkFinite);
+
+            MixSource Read(ICheckpoint model, TensorInfo info, int slot)
             {
-                var memory = buffers.Get(slot, Length(tensor));
-                model.Read(tensor, Start * tensor.DType.BitSize() / 8, memory.Span);
-                return new MixSource(tensor.DType, memory);
+                var memory = buffers.Get(slot, Size(place.Count * info.DType.BitSize() / 8, info));
+                model.Read(info, place.Start * info.DType.BitSize() / 8, memory.Span);
+                return new MixSource(info.DType, memory);
             }
         }
 
-        private int Length(TensorInfo tensor)
-        {
-            var length = Count * tensor.DType.BitSize() / 8;
-            return length <= Array.MaxLength
-                ? (int)length
-                : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {length} bytes; methods that need whole tensors handle at most {Array.MaxLength}."));
-        }
+        private static int Size(long length, TensorInfo tensor) => length <= Array.MaxLength
+            ? (int)length
+            : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {length} bytes; methods that need whole tensors handle at most {Array.MaxLength}."));
     }
 
     /// <summary>The buffers of one thread, one for each model, grown when needed.</summary>

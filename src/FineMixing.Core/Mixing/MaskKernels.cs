@@ -152,15 +152,14 @@ internal static class MaskKernels
         return (x ^ (x >>> 31)).AsUInt16();
     }
 
-    // AVX2 has no 64-bit multiplication: three of 32 bits make one.
+    // AVX2 has no 64-bit multiplication. Both crossed products of 32 bits at once, added in the upper halves, and the product of the lower halves make one.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<ulong> Multiply(Vector256<ulong> x, ulong factor)
     {
         if (!Avx2.IsSupported || Avx512DQ.VL.IsSupported)
             return x * factor;
-        var (lower, upper) = (Vector256.Create(factor).AsUInt32(), Vector256.Create(factor >> 32).AsUInt32());
-        var crossed = Avx2.Multiply((x >>> 32).AsUInt32(), lower) + Avx2.Multiply(x.AsUInt32(), upper);
-        return Avx2.Multiply(x.AsUInt32(), lower) + (crossed << 32);
+        var crossed = Avx2.MultiplyLow(x.AsUInt32(), Vector256.Create(BitOperations.RotateLeft(factor, 32)).AsUInt32()).AsUInt64();
+        return Avx2.Multiply(x.AsUInt32(), Vector256.Create(factor).AsUInt32()) + (((crossed << 32) + crossed) & Vector256.Create(0xFFFFFFFF00000000));
     }
 
     /// <summary>Selects by a mask that is made on the way, 16 elements at a time: making it costs next to nothing while the memory is waited for.</summary>
@@ -183,43 +182,69 @@ internal static class MaskKernels
         var upper = Vector256.Create(p.Upper);
         var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
         var step = Vector256.Create(unchecked(Golden * 4));
-        Span<ushort> settled = stackalloc ushort[Elements];
         fixed (T* s = suspect, b = @base, d = destination)
         {
+            // Two vectors of the mask at a time, so that ties are looked for once for both.
             var done = 0;
-            for (; done <= destination.Length - Elements; done += Elements)
+            for (; done <= destination.Length - (2 * Elements); done += 2 * Elements)
             {
-                var bits = Bits(counter);
-                counter += step;
-                var lanes = Vector256.LessThan(bits, upper);
-                if (Vector256.EqualsAny(bits, upper))
-                {
-                    Settle(p, start + (ulong)done, settled);
-                    lanes = Vector256.Create<ushort>(settled);
-                }
+                var (first, second) = (Bits(counter), Bits(counter + step));
+                counter += step + step;
+                var (firstLanes, secondLanes) = (Vector256.LessThan(first, upper), Vector256.LessThan(second, upper));
+                if ((Vector256.Equals(first, upper) | Vector256.Equals(second, upper)) != Vector256<ushort>.Zero)
+                    (firstLanes, secondLanes) = (Settled(p, start + (ulong)done), Settled(p, start + (ulong)done + Elements));
+                Put(firstLanes, s + done, b + done, d + done, streaming, check, ref largest);
+                Put(secondLanes, s + done + Elements, b + done + Elements, d + done + Elements, streaming, check, ref largest);
+            }
 
-                if (sizeof(T) == sizeof(ushort))
-                {
-                    var (kept, other) = (Vector256.Load((ushort*)s + done), Vector256.Load((ushort*)b + done));
-                    largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
-                    SelectionKernels.Store(Vector256.ConditionalSelect(lanes, kept, other), (ushort*)d + done, streaming);
-                }
-                else
-                {
-                    var (first, second) = Vector256.Widen(lanes.AsInt16());
-                    var (kept, other) = (Vector256.Load((int*)s + done), Vector256.Load((int*)b + done));
-                    largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
-                    SelectionKernels.Store(Vector256.ConditionalSelect(first, kept, other), (int*)d + done, streaming);
-                    (kept, other) = (Vector256.Load((int*)s + done + 8), Vector256.Load((int*)b + done + 8));
-                    largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
-                    SelectionKernels.Store(Vector256.ConditionalSelect(second, kept, other), (int*)d + done + 8, streaming);
-                }
+            if (done <= destination.Length - Elements)
+            {
+                Put(Settled(p, start + (ulong)done), s + done, b + done, d + done, streaming, check, ref largest);
+                done += Elements;
             }
 
             finite = check.IsFinite(largest);
             return done;
         }
     }
+
+    // Selects sixteen elements.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void Put<T, TCheck>(Vector256<ushort> lanes, T* suspect, T* @base, T* destination, bool streaming, TCheck check, ref Vector256<uint> largest)
+        where T : unmanaged
+        where TCheck : struct, IFiniteTest
+    {
+        if (sizeof(T) == sizeof(ushort))
+        {
+            var (kept, other) = (Vector256.Load((ushort*)suspect), Vector256.Load((ushort*)@base));
+            largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
+            SelectionKernels.Store(Pick(lanes, kept, other), (ushort*)destination, streaming);
+        }
+        else
+        {
+            var (lower, upper) = Vector256.Widen(lanes.AsInt16());
+            var (kept, other) = (Vector256.Load((int*)suspect), Vector256.Load((int*)@base));
+            largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
+            SelectionKernels.Store(Pick(lower, kept, other), (int*)destination, streaming);
+            (kept, other) = (Vector256.Load((int*)suspect + 8), Vector256.Load((int*)@base + 8));
+            largest = check.Larger(largest, kept.AsUInt32(), other.AsUInt32());
+            SelectionKernels.Store(Pick(upper, kept, other), (int*)destination + 8, streaming);
+        }
+    }
+
+    // Sixteen lanes, one after the other.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<ushort> Settled(in MaskParameters p, ulong start)
+    {
+        Span<ushort> lanes = stackalloc ushort[Vector256<ushort>.Count];
+        Settle(p, start, lanes);
+        return Vector256.Create<ushort>(lanes);
+    }
+
+    // One instruction where AVX-512's own is missing, instead of three.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<T> Pick<T>(Vector256<T> mask, Vector256<T> kept, Vector256<T> other) =>
+        Avx2.IsSupported && !Avx512F.VL.IsSupported ? Avx2.BlendVariable(other.AsByte(), kept.AsByte(), mask.AsByte()).As<byte, T>() : Vector256.ConditionalSelect(mask, kept, other);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill256(in MaskParameters p, ulong start, Span<ushort> lanes)
