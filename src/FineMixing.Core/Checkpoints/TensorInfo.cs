@@ -17,7 +17,7 @@ public sealed class TensorInfo
         DType = dtype;
         Shape = shape.IsDefault ? [] : shape;
         ElementCount = CountElements(name, Shape);
-        var bits = checked((Int128)ElementCount * dtype.BitSize());
+        var bits = (decimal)ElementCount * dtype.BitSize();
         if (bits % 8 != 0 || bits / 8 > long.MaxValue)
             throw new ArgumentException($"Tensor '{name}': {ElementCount} elements of {dtype.SafetensorsName()} do not fill a whole, representable number of bytes.", nameof(shape));
         ByteLength = (long)(bits / 8);

@@ -7,7 +7,7 @@ namespace FineMixing.Mixing;
 /// <param name="Start">The index of the first element.</param>
 /// <param name="Count">How many.</param>
 /// <param name="Offset">Where it begins in the file, in bytes.</param>
-internal readonly record struct FilePiece(TensorInfo Tensor, long Start, long Count, long Offset)
+internal sealed record FilePiece(TensorInfo Tensor, long Start, long Count, long Offset)
 {
     public long Length => Count * Tensor.DType.BitSize() / 8;
 

@@ -32,7 +32,7 @@ public sealed record MixerParameters
     /// <summary>Text of the parameters that are given, by name, as manifests record them.</summary>
     public IReadOnlyDictionary<string, string> ToText()
     {
-        var text = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        var text = new SortedList<string, string>(StringComparer.Ordinal);
         Add("weights", Weights);
         Add("densities", Densities);
         Add("gammas", Gammas);

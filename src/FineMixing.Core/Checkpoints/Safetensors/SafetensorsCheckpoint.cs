@@ -75,7 +75,7 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
         ArgumentNullException.ThrowIfNull(tensor);
         var found = _entries.TryGetValue(tensor.Name, out var entry);
         handle = found ? _file.Handle : null;
-        fileOffset = entry.FileOffset;
+        fileOffset = entry?.FileOffset ?? 0;
         return found;
     }
 

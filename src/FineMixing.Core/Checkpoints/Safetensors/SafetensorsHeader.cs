@@ -219,4 +219,4 @@ public sealed class SafetensorsHeader
 /// <summary>A tensor and where its data begins in the file.</summary>
 /// <param name="Tensor">Name, type and shape.</param>
 /// <param name="FileOffset">The first byte of its data, from the beginning of the file.</param>
-public readonly record struct SafetensorsEntry(TensorInfo Tensor, long FileOffset);
+public sealed record SafetensorsEntry(TensorInfo Tensor, long FileOffset);

@@ -37,7 +37,7 @@ public sealed class SafetensorsLayout
     {
         ArgumentNullException.ThrowIfNull(tensors);
         var ordered = Order(tensors);
-        var allMetadata = new SortedDictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" };
+        var allMetadata = new SortedList<string, string>(StringComparer.Ordinal) { ["format"] = "pt" };
         foreach (var (key, value) in metadata ?? new Dictionary<string, string>())
             allMetadata[key] = value;
         Validate(ordered, allMetadata);
@@ -66,13 +66,13 @@ public sealed class SafetensorsLayout
     internal static TensorInfo[] Order(IEnumerable<TensorInfo> tensors) =>
         [.. tensors.OrderByDescending(t => t.DType.BitSize() / 8).ThenBy(t => t.Name, StringComparer.Ordinal)];
 
-    private static void Validate(TensorInfo[] tensors, SortedDictionary<string, string> metadata)
+    private static void Validate(TensorInfo[] tensors, SortedList<string, string> metadata)
     {
         var problems = new List<string>();
         if (tensors.Length > SafetensorsLimits.Tensors)
             problems.Add($"{tensors.Length} tensors, at most {SafetensorsLimits.Tensors} are allowed");
         var names = new HashSet<string>(StringComparer.Ordinal);
-        var total = Int128.Zero;
+        var total = 0m;
         foreach (var tensor in tensors)
         {
             CheckText("tensor name", tensor.Name, SafetensorsLimits.NameBytes);
@@ -114,7 +114,7 @@ public sealed class SafetensorsLayout
         }
     }
 
-    private static string ComposeJson(TensorInfo[] tensors, SortedDictionary<string, string> metadata)
+    private static string ComposeJson(TensorInfo[] tensors, SortedList<string, string> metadata)
     {
         var json = new StringBuilder(128 * tensors.Length + 256);
         json.Append("{\"__metadata__\":{").AppendJoin(',', metadata.Select(m => $"{Quoted(m.Key)}:{Quoted(m.Value)}")).Append('}');
