@@ -20,6 +20,7 @@ internal static partial class EmbeddingDrift
 
     private static BlockSum? ChooseInBlocks(DType x, DType y) => (x, y) switch
     {
+        (DType.F32, DType.F32) => SumSingles,
         (DType.BF16, DType.BF16) => SumPairs,
         (DType.BF16, DType.F16) => SumInBlocks<BF16, F16>,
         (DType.F16, DType.BF16) => SumInBlocks<F16, BF16>,
@@ -158,6 +159,25 @@ internal static partial class EmbeddingDrift
             (lower, upper) = Vector256.Widen(second);
             _s2 += lower;
             _s3 += upper;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void AddSquares(Vector512<float> values)
+        {
+            var (lower, upper) = Vector512.Widen(values);
+            _lower = Vector512.FusedMultiplyAdd(lower, lower, _lower);
+            _upper = Vector512.FusedMultiplyAdd(upper, upper, _upper);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void AddSquares(Vector256<float> first, Vector256<float> second)
+        {
+            var (lower, upper) = Vector256.Widen(first);
+            _s0 = Vector256.FusedMultiplyAdd(lower, lower, _s0);
+            _s1 = Vector256.FusedMultiplyAdd(upper, upper, _s1);
+            (lower, upper) = Vector256.Widen(second);
+            _s2 = Vector256.FusedMultiplyAdd(lower, lower, _s2);
+            _s3 = Vector256.FusedMultiplyAdd(upper, upper, _s3);
         }
 
         public readonly double Total()

@@ -20,7 +20,7 @@ internal static partial class EmbeddingDrift
     public static double SquaredDistance(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale = 1) =>
         Choose(xType, yType)(x, y, columns, scale);
 
-    /// <summary>The squared distances of consecutive rows; in half precision, unscaled, within 1e-6 of <see cref="SquaredDistance"/> (relative) and otherwise equal to it.</summary>
+    /// <summary>The squared distances of consecutive rows: unscaled, both in single or both in half precision within 1e-6 of <see cref="SquaredDistance"/> (relative), otherwise equal to it.</summary>
     public static void SquaredDistances(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale, Span<double> result)
     {
         var exact = Choose(xType, yType);

@@ -96,7 +96,9 @@ public class EmbeddingDriftTests
             {
                 var single = EmbeddingDrift.SquaredDistance(x, a[i].Bytes, y, b[i].Bytes, columns);
                 Assert.Equal(single, result[i], single * 1e-6);
-                if (x is DType.F32 or DType.F64 || y is DType.F32 or DType.F64)
+                if (x == DType.F32 && y == DType.F32)
+                    Assert.Equal(single, result[i], single * 1.2e-7);
+                else if (x is DType.F32 or DType.F64 || y is DType.F32 or DType.F64)
                     Assert.Equal(single, result[i]);
             }
         }
@@ -130,6 +132,28 @@ public class EmbeddingDriftTests
         var rest = EmbeddingDrift.SquaredDistance(DType.BF16, a.Bytes.AsSpan(2 * end), DType.BF16, b.Bytes.AsSpan(2 * end), columns - end);
         var result = new double[1];
         EmbeddingDrift.SquaredDistances(DType.BF16, a.Bytes, DType.BF16, b.Bytes, columns, 1, result);
+        Assert.Equal(rest + sums.Aggregate(0.0, (total, lane) => total + lane), result[0]);
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(771)]
+    public void SquaredDistances_SinglePrecision_IsTheSumInThisOrderWhateverTheVectors(int columns)
+    {
+        var random = new Random(3);
+        var (a, b) = (Row(random, DType.F32, columns), Row(random, DType.F32, columns));
+        var (x, y) = (a.ToFloat32(), b.ToFloat32());
+        var sums = new double[16];
+        var end = columns - (columns % 16);
+        for (var i = 0; i < end; i++)
+        {
+            double difference = x[i] - y[i];
+            sums[i % 16] = Math.FusedMultiplyAdd(difference, difference, sums[i % 16]);
+        }
+
+        var rest = EmbeddingDrift.SquaredDistance(DType.F32, a.Bytes.AsSpan(4 * end), DType.F32, b.Bytes.AsSpan(4 * end), columns - end);
+        var result = new double[1];
+        EmbeddingDrift.SquaredDistances(DType.F32, a.Bytes, DType.F32, b.Bytes, columns, 1, result);
         Assert.Equal(rest + sums.Aggregate(0.0, (total, lane) => total + lane), result[0]);
     }
 

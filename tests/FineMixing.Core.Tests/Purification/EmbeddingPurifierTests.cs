@@ -78,8 +78,9 @@ public class EmbeddingPurifierTests
         foreach (var token in ranking)
         {
             var drift = Math.Sqrt(Enumerable.Range(token.Id * 35, 35).Sum(i => ((double)x[i] - y[i]) * ((double)x[i] - y[i])));
-            Assert.Equal(drift, token.Drift, 1e-12);
-            Assert.Equal(drift / Math.Log(token.Id == 5 ? 1000 : 20), token.Score, 1e-12);
+            var tolerance = suspectType == DType.F32 && baseType == DType.F32 ? 1e-7 * drift : 1e-12;
+            Assert.Equal(drift, token.Drift, tolerance);
+            Assert.Equal(drift / Math.Log(token.Id == 5 ? 1000 : 20), token.Score, tolerance);
         }
     }
 
