@@ -14,14 +14,14 @@ internal static class Application
     // SIGXFSZ ends a process that writes past its limit (ulimit -f); without it the write fails as on a full disk, and what was begun is removed.
     private const PosixSignal FileTooLarge = (PosixSignal)25;
 
-    public static async Task<int> RunAsync(RootCommand root, string[] args)
+    public static int Run(RootCommand root, string[] args)
     {
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
             foreach (var message in parsed.Errors.Select(e => e.Message).Distinct())
-                await Console.Error.WriteLineAsync($"finemix: {Screen.OneLine(message)}");
-            await Console.Error.WriteLineAsync($"Run '{CommandPath(parsed)} --help' for its options.");
+                Console.Error.WriteLine($"finemix: {Screen.OneLine(message)}");
+            Console.Error.WriteLine($"Run '{CommandPath(parsed)} --help' for its options.");
             return WrongUsage;
         }
 
@@ -42,18 +42,19 @@ internal static class Application
         };
         try
         {
-            return await parsed.InvokeAsync(configuration, hangUp.Token);
+            // Nothing else happens on this thread: waiting costs less than code that is compiled at start to come back to it.
+            return parsed.InvokeAsync(configuration, hangUp.Token).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException)
         {
-            await Console.Error.WriteLineAsync("finemix: cancelled; nothing was written.");
+            Console.Error.WriteLine("finemix: cancelled; nothing was written.");
             return Failure;
         }
 #pragma warning disable CA1031 // The outermost place: whatever failed becomes one line and an exit code.
         catch (Exception error)
 #pragma warning restore CA1031
         {
-            await Console.Error.WriteLineAsync(parsed.GetValue(CommonOptions.Verbose) ? $"finemix: {error}" : $"finemix: {Describe(error)}");
+            Console.Error.WriteLine(parsed.GetValue(CommonOptions.Verbose) ? $"finemix: {error}" : $"finemix: {Describe(error)}");
             return Failure;
         }
     }

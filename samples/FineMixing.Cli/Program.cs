@@ -25,4 +25,4 @@ foreach (var create in args.Length > 0 && commands.TryGetValue(args[0], out var 
     root.Subcommands.Add(create());
 root.Options.Add(CommonOptions.Verbose);
 root.Options.OfType<HelpOption>().Single().Action = new HelpWithExamples();
-return await Application.RunAsync(root, args);
+return Application.Run(root, args);

@@ -24,7 +24,12 @@ internal static class MixingManifest
             ["head"] = o.Head.ToString(),
             ["maxShardBytes"] = fileOptions.MaxShardBytes.ToString(CultureInfo.InvariantCulture),
         };
-        return new ProvenanceManifest { Method = plan.Mixer.Name, Seed = o.Seed, Options = text.ToImmutableSortedDictionary(StringComparer.Ordinal) };
+
+        // One by one: a whole dictionary would pass through a sorted one of pairs, whose code is not compiled ahead of time.
+        var options = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (var (key, value) in text)
+            options.Add(key, value);
+        return new ProvenanceManifest { Method = plan.Mixer.Name, Seed = o.Seed, Options = options.ToImmutable() };
     }
 
     /// <summary>Adds tensors and the hashes of all files.</summary>
