@@ -1,6 +1,6 @@
-using FineMixing.Checkpoints;
 using System.Security.Cryptography;
 using System.Text;
+using FineMixing.Checkpoints;
 using FineMixing.Mixing;
 using FsCheck;
 using FsCheck.Fluent;
