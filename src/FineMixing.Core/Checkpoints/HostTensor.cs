@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace FineMixing.Checkpoints;
 
@@ -94,9 +96,7 @@ public static class FloatConversion
                 TensorPrimitives.ConvertToHalf(source, MemoryMarshal.Cast<byte, Half>(destination));
                 break;
             case DType.BF16:
-                var upper = MemoryMarshal.Cast<byte, ushort>(destination);
-                for (var i = 0; i < source.Length; i++)
-                    upper[i] = ToBFloat16(source[i]);
+                ToBFloat16(source, MemoryMarshal.Cast<byte, ushort>(destination)[..source.Length]);
                 break;
             case DType.F64:
                 TensorPrimitives.ConvertTruncating<float, double>(source, MemoryMarshal.Cast<byte, double>(destination));
@@ -111,5 +111,31 @@ public static class FloatConversion
     {
         var bits = BitConverter.SingleToUInt32Bits(value);
         return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void ToBFloat16(ReadOnlySpan<float> source, Span<ushort> destination)
+    {
+        var i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            ref var from = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(source));
+            ref var to = ref MemoryMarshal.GetReference(destination);
+            for (; i <= source.Length - 16; i += 16)
+                Vector256.Narrow(UpperHalves(Vector256.LoadUnsafe(ref from, (nuint)i)), UpperHalves(Vector256.LoadUnsafe(ref from, (nuint)i + 8))).StoreUnsafe(ref to, (nuint)i);
+        }
+
+        for (; i < source.Length; i++)
+            destination[i] = ToBFloat16(source[i]);
+    }
+
+    // The rounded values, in the lower halves.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> UpperHalves(Vector256<uint> bits)
+    {
+        var upper = bits >>> 16;
+        var rounded = (bits + Vector256.Create(0x7FFFu) + (upper & Vector256<uint>.One)) >>> 16;
+        var isNaN = Vector256.GreaterThan((bits & Vector256.Create(0x7FFFFFFFu)).AsInt32(), Vector256.Create(0x7F800000)).AsUInt32();
+        return Vector256.ConditionalSelect(isNaN, upper | Vector256.Create(0x40u), rounded);
     }
 }
