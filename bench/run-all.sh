@@ -8,7 +8,7 @@ usage() {
   cat <<'TEXT'
 usage: bench/run-all.sh [--quick] [--results FOLDER] [--threads N] [--only NAME,NAME]
   --quick           fewer rounds and steps, small sizes only: shows that everything runs
-  --results FOLDER  where the tables go (default bench/results/avx512-bf16 or bench/results/avx2, whichever this CPU is; with --quick artifacts/bench/quick)
+  --results FOLDER  where the tables go (default bench/results/avx512-amx, avx512-bf16 or avx2, whichever this CPU is; with --quick artifacts/bench/quick)
   --threads N       threads of the benchmarks that take the option (default all)
   --only NAMES      only these tables, for example epoch,memory
 TEXT
@@ -27,7 +27,9 @@ while [ $# -gt 0 ]; do
     *) usage >&2; exit 2 ;;
   esac
 done
-kind=$(grep -qs avx512_bf16 /proc/cpuinfo && echo avx512-bf16 || echo avx2)
+kind=avx2
+if grep -qs avx512_bf16 /proc/cpuinfo; then kind=avx512-bf16; fi
+if grep -qs amx_bf16 /proc/cpuinfo; then kind=avx512-amx; fi
 results="${results:-$([ -n "$quick" ] && echo artifacts/bench/quick || echo "bench/results/$kind")}"
 mkdir -p "$results"
 
