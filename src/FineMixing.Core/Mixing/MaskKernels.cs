@@ -145,7 +145,7 @@ internal static class MaskKernels
 
     /// <summary>The 16 draws of four consecutive words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<ushort> Bits(Vector256<ulong> counter)
+    internal static Vector256<ushort> Bits(Vector256<ulong> counter)
     {
         var x = Multiply(counter ^ (counter >>> 30), Mix1);
         x = Multiply(x ^ (x >>> 27), Mix2);

@@ -24,7 +24,7 @@ internal static partial class EmbeddingDrift
     public static void SquaredDistances(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale, Span<double> result)
     {
         var exact = Choose(xType, yType);
-        var sum = scale == 1 ? ChooseInBlocks(xType, yType) : null;
+        var sum = scale == 1 ? ChooseFast(xType, yType) : null;
         var xSize = columns * (xType.BitSize() / 8);
         var ySize = columns * (yType.BitSize() / 8);
         for (var row = 0; row < result.Length; row++)

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
+using FineMixing.Mixing;
 
 namespace FineMixing.Torch.FineTuning;
 
@@ -55,21 +55,8 @@ internal static class DropoutMask
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<ushort> Next(ref Vector256<ulong> counter)
     {
-        var z = counter;
+        var bits = MaskKernels.Bits(counter);
         counter += Vector256.Create(unchecked(4 * Gamma));
-        z = Multiply(z ^ (z >>> 30), 0xBF58476D1CE4E5B9UL);
-        z = Multiply(z ^ (z >>> 27), 0x94D049BB133111EBUL);
-        return (z ^ (z >>> 31)).AsUInt16();
-    }
-
-    // AVX2 has no product of 64-bit numbers: three of 32 bits give the lower half, several times faster than one number after the other.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<ulong> Multiply(Vector256<ulong> z, ulong factor)
-    {
-        if (Avx512DQ.VL.IsSupported || !Avx2.IsSupported)
-            return z * Vector256.Create(factor);
-        var (low, high) = (Vector256.Create(factor).AsUInt32(), Vector256.Create(factor >> 32).AsUInt32());
-        var cross = Avx2.Multiply((z >>> 32).AsUInt32(), low) + Avx2.Multiply(z.AsUInt32(), high);
-        return Avx2.Multiply(z.AsUInt32(), low) + (cross << 32);
+        return bits;
     }
 }

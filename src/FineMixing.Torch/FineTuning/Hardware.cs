@@ -22,7 +22,7 @@ internal static class Hardware
         if (name == "cpu")
             return CPU;
         if (!cuda.is_available())
-            throw new ArgumentException($"Device is '{name}', but no CUDA device is available: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows and check the driver, or use cpu.");
+            throw new ArgumentException($"Device is '{name}', but no CUDA device is available: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows, or on Linux name a libtorch with CUDA in FINEMIXING_LIBTORCH, and check the driver; or use cpu.");
         var index = name == "cuda" ? 0 : int.Parse(name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture);
         return index < cuda.device_count()
             ? new Device(DeviceType.CUDA, index)
