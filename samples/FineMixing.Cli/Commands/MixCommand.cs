@@ -132,8 +132,19 @@ internal static class MixCommand
 
     private static void Show(Request request, FileMixingResult result)
     {
-        foreach (var group in result.Tensors.GroupBy(t => t.Action).OrderBy(g => g.Key))
-            Screen.Line(string.Create(CultureInfo.InvariantCulture, $"{group.Key.ToString().ToLowerInvariant()}: {group.Count()} tensors, {group.Sum(t => t.Elements):N0} values"));
+        foreach (var action in (TensorAction[])[TensorAction.Mixed, TensorAction.Suspect, TensorAction.Base, TensorAction.Reinitialised])
+        {
+            var (tensors, values) = (0, 0L);
+            foreach (var tensor in result.Tensors)
+            {
+                if (tensor.Action == action)
+                    (tensors, values) = (tensors + 1, values + tensor.Elements);
+            }
+
+            if (tensors > 0)
+                Screen.Line(string.Create(CultureInfo.InvariantCulture, $"{action.ToString().ToLowerInvariant()}: {tensors} tensors, {values:N0} values"));
+        }
+
         Screen.Line($"written to {request.Output}: {string.Join(", ", result.Files.Select(f => Path.GetFileName(f)))}");
         JsonFile.Write(request.Json, new { files = result.Files.Select(f => Path.GetFileName(f)), tensors = result.Tensors });
     }
@@ -143,6 +154,8 @@ internal static class MixCommand
 
     private static MixerParameters Parameters(string[] given)
     {
+        if (given.Length == 0)
+            return new MixerParameters();
         var known = new MixerParameters { Weights = [], Densities = [], Gammas = [], Normalize = true, Interpolation = 0, Scale = 0, SelectTopK = 0, RowWise = true }.ToText();
         var text = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var parameter in given)

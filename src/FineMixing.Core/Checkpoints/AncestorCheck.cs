@@ -1,5 +1,7 @@
 using System.Globalization;
-using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Text;
 
 namespace FineMixing.Checkpoints;
@@ -51,17 +53,16 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     {
         var pairs = CheckpointComparison.Compare(suspect, @base).Pairs;
         var layers = new Dictionary<string, Sums>(StringComparer.Ordinal);
-        var difference = new float[TensorReader.ChunkElements];
         foreach (var (ours, theirs) in pairs.Where(p => IsCompared(p.Suspect) && IsCompared(p.Base)))
         {
             var layer = LayerOf(ours.Name);
             if (!layers.TryGetValue(layer, out var sums))
-                layers.Add(layer, sums = new Sums(difference));
+                layers.Add(layer, sums = new Sums());
             TensorReader.ForEachChunk(suspect, ours, @base, theirs, mostRuns, sums.Add, cancellationToken);
         }
 
         var drifts = layers.Select(l => l.Value.ToDrift(l.Key)).ToArray();
-        return new AncestorCheck(drifts, Median([.. drifts.Select(d => d.Cosine)]));
+        return new AncestorCheck(drifts, MedianCosineOf(drifts));
     }
 
     /// <summary>Refuses an implausible base.</summary>
@@ -93,16 +94,17 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
         return string.Join('.', segments.Take(number >= 0 ? number + 1 : Math.Max(1, segments.Length - 1)));
     }
 
-    private static double Median(double[] values)
+    private static double MedianCosineOf(LayerDrift[] drifts)
     {
-        if (values.Length == 0)
+        if (drifts.Length == 0)
             return double.NaN;
-        Array.Sort(values);
-        return (values[(values.Length - 1) / 2] + values[values.Length / 2]) / 2;
+        LayerDrift[] ordered = [.. drifts];
+        Array.Sort(ordered, (a, b) => a.Cosine.CompareTo(b.Cosine));
+        return (ordered[(ordered.Length - 1) / 2].Cosine + ordered[ordered.Length / 2].Cosine) / 2;
     }
 
-    /// <summary>The sums of a layer; the buffer is shared by all layers.</summary>
-    private sealed class Sums(float[] buffer)
+    /// <summary>The sums of a layer: single precision within a piece, double precision over them.</summary>
+    private sealed class Sums
     {
         private double _suspect;
         private double _base;
@@ -110,14 +112,36 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
         private double _distance;
         private long _count;
 
+        // One pass with all optimisations from its first call: a sample is over before the runtime would find out that this is hot.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Add(ReadOnlySpan<float> suspect, ReadOnlySpan<float> @base)
         {
-            var difference = buffer.AsSpan(0, suspect.Length);
-            TensorPrimitives.Subtract(suspect, @base, difference);
-            _distance += TensorPrimitives.SumOfSquares<float>(difference);
-            _suspect += TensorPrimitives.SumOfSquares(suspect);
-            _base += TensorPrimitives.SumOfSquares(@base);
-            _product += TensorPrimitives.Dot(suspect, @base);
+            var (ours, theirs, product, distance) = (Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero, Vector256<float>.Zero);
+            ref var x = ref MemoryMarshal.GetReference(suspect);
+            ref var y = ref MemoryMarshal.GetReference(@base);
+            var i = 0;
+            for (; i <= suspect.Length - Vector256<float>.Count; i += Vector256<float>.Count)
+            {
+                var (a, b) = (Vector256.LoadUnsafe(ref x, (nuint)i), Vector256.LoadUnsafe(ref y, (nuint)i));
+                ours += a * a;
+                theirs += b * b;
+                product += a * b;
+                distance += (a - b) * (a - b);
+            }
+
+            _suspect += Vector256.Sum(ours);
+            _base += Vector256.Sum(theirs);
+            _product += Vector256.Sum(product);
+            _distance += Vector256.Sum(distance);
+            for (; i < suspect.Length; i++)
+            {
+                var (a, b) = (suspect[i], @base[i]);
+                _suspect += a * a;
+                _base += b * b;
+                _product += a * b;
+                _distance += (a - b) * (a - b);
+            }
+
             _count += suspect.Length;
         }
 

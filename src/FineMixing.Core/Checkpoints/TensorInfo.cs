@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
 
 namespace FineMixing.Checkpoints;
 
@@ -39,7 +41,7 @@ public sealed class TensorInfo
     public long ByteLength { get; }
 
     /// <summary>The shape as text, for example <c>[30522, 768]</c>.</summary>
-    public string ShapeText => $"[{string.Join(", ", Shape)}]";
+    public string ShapeText => $"[{Join(", ", Shape)}]";
 
     /// <summary>The same tensor under another name.</summary>
     public TensorInfo WithName(string name) => new(name, DType, Shape);
@@ -50,17 +52,32 @@ public sealed class TensorInfo
     /// <inheritdoc/>
     public override string ToString() => $"{Name} {DType.SafetensorsName()} {ShapeText}";
 
+    /// <summary>The dimensions as text.</summary>
+    internal static string Join(string separator, ImmutableArray<long> shape)
+    {
+        var text = new StringBuilder();
+        foreach (var dimension in shape.AsSpan())
+            text.Append(text.Length == 0 ? "" : separator).Append(dimension.ToString(CultureInfo.InvariantCulture));
+        return text.ToString();
+    }
+
     private static long CountElements(string name, ImmutableArray<long> shape)
     {
-        if (shape.Contains(0))
-            return 0;
+        // Over a span: collections of numbers are not compiled ahead of time, and a short process would compile them for this.
+        var dimensions = shape.AsSpan();
+        foreach (var dimension in dimensions)
+        {
+            if (dimension == 0)
+                return 0;
+        }
+
         long count = 1;
-        foreach (var dimension in shape)
+        foreach (var dimension in dimensions)
         {
             if (dimension < 0)
                 throw new ArgumentException($"Tensor '{name}': negative dimension {dimension}.", nameof(shape));
             if (count > long.MaxValue / dimension)
-                throw new ArgumentException($"Tensor '{name}': the number of elements of {string.Join('x', shape)} overflows.", nameof(shape));
+                throw new ArgumentException($"Tensor '{name}': the number of elements of {Join("x", shape)} overflows.", nameof(shape));
             count *= dimension;
         }
 

@@ -159,7 +159,7 @@ public static class FileMixing
     private static void Run(MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, MixingHashes? hashes, IProgress<MixingProgress>? progress, CancellationToken ct)
     {
         var plans = plan.Tensors.ToDictionary(t => t.Suspect.Name, StringComparer.Ordinal);
-        var total = plan.Tensors.Sum(t => t.Suspect.ByteLength);
+        var total = plan.TotalBytes;
         long done = 0;
         var reporting = new object();
 

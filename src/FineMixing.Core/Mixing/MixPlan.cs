@@ -51,6 +51,17 @@ internal sealed class MixPlan
 
     public IReadOnlyList<TensorPlan> Tensors { get; }
 
+    public long TotalBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (var tensor in Tensors)
+                bytes += tensor.Suspect.ByteLength;
+            return bytes;
+        }
+    }
+
     public bool ReadsBase(TensorPlan tensor) =>
         tensor.Base is not null && (tensor.Action == TensorAction.Base || (tensor.Action == TensorAction.Mixed && Mixer.Inputs.UsesBase));
 

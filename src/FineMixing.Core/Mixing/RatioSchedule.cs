@@ -1,8 +1,6 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using System.Text.RegularExpressions;
 
 namespace FineMixing.Mixing;
 
@@ -29,14 +27,14 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     private const int Half = -1;
     private readonly int _resetLayers;
     private readonly RatioSlope? _slope;
-    private readonly IReadOnlyList<(string Pattern, Regex Regex, double Ratio)>? _patterns;
+    private readonly IReadOnlyList<NamePattern> _patterns;
 
-    private RatioSchedule(string text, int resetLayers = 0, RatioSlope? slope = null, IReadOnlyList<(string Pattern, Regex Regex, double Ratio)>? patterns = null)
+    private RatioSchedule(string text, int resetLayers = 0, RatioSlope? slope = null, IReadOnlyList<NamePattern>? patterns = null)
     {
         _text = text;
         _resetLayers = resetLayers;
         _slope = slope;
-        _patterns = patterns;
+        _patterns = patterns ?? [];
     }
 
     /// <summary>The reserve ratio everywhere.</summary>
@@ -91,11 +89,11 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     /// <exception cref="ArgumentException">The schedule needs more layers than the names show, or has a pattern that no name fits.</exception>
     public IReadOnlyDictionary<string, double> Resolve(IReadOnlyCollection<string> names, double reserveRatio)
     {
-        var layers = TensorNames.CountLayers(names);
+        var layers = _resetLayers != 0 || _slope is not null ? TensorNames.CountLayers(names) : 0;
         var reset = _resetLayers == Half ? (layers + 1) / 2 : _resetLayers;
         if (reset > layers || (_resetLayers == Half && layers == 0) || (_slope is not null && layers == 0))
             throw new ArgumentException($"Schedule '{_text}' needs {Math.Max(1, reset)} or more layers, but the tensor names show {layers}.");
-        var unused = (_patterns ?? []).Where(p => !names.Any(p.Regex.IsMatch)).Select(p => $"'{p.Pattern}'").ToList();
+        var unused = _patterns.Where(p => !names.Any(p.Fits)).Select(p => $"'{p.Text}'").ToList();
         if (unused.Count > 0)
             throw new ArgumentException($"Schedule '{_text}': no tensor has a name that fits {string.Join(" or ", unused)}.");
         var byLayer = _slope is { } slope ? Falling(layers, reserveRatio, slope == RatioSlope.Steep ? 1.2 : 0.4) : [];
@@ -119,18 +117,11 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
 
     private double RatioOf(string name, int layers, int reset, double[] byLayer, double reserveRatio)
     {
-        var layer = TensorNames.LayerOf(name);
         if (reset > 0)
-            return layer >= layers - reset || TensorNames.IsPooler(name) ? 0 : reserveRatio;
+            return TensorNames.LayerOf(name) >= layers - reset || TensorNames.IsPooler(name) ? 0 : reserveRatio;
         if (_slope is not null)
-            return byLayer[layer ?? (TensorNames.RoleOf(name) == TensorRole.Embedding || name.Contains("embed", StringComparison.Ordinal) ? 0 : layers - 1)];
-        foreach (var (_, regex, ratio) in _patterns ?? [])
-        {
-            if (regex.IsMatch(name))
-                return ratio;
-        }
-
-        return reserveRatio;
+            return byLayer[TensorNames.LayerOf(name) ?? (TensorNames.RoleOf(name) == TensorRole.Embedding || name.Contains("embed", StringComparison.Ordinal) ? 0 : layers - 1)];
+        return _patterns.FirstOrDefault(p => p.Fits(name))?.Ratio ?? reserveRatio;
     }
 
     private static double[] Falling(int layers, double mean, double slope)
@@ -155,7 +146,7 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     private static RatioSchedule ParsePatterns(string text)
     {
         var problems = new List<string>();
-        var patterns = new List<(string, Regex, double)>();
+        var patterns = new List<NamePattern>();
         foreach (var part in text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             var equals = part.LastIndexOf('=');
@@ -163,8 +154,8 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
                 problems.Add($"'{part}' is not PATTERN=RATIO");
             else if (!double.TryParse(part.AsSpan(equals + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) || !(ratio >= 0 && ratio <= 1))
                 problems.Add($"'{part[(equals + 1)..]}' is not a ratio from 0 to 1");
-            else if (ToRegex(part[..equals].Trim()) is { } regex)
-                patterns.Add((part[..equals].Trim(), regex, ratio));
+            else if (NamePattern.Parse(part[..equals].Trim(), ratio) is { } pattern)
+                patterns.Add(pattern);
             else
                 problems.Add($"'{part[..equals]}' has a bracket that is not a list of whole numbers such as [3-5,8]");
         }
@@ -173,55 +164,7 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
             problems.Add("it is empty");
         if (problems.Count > 0)
             throw new ArgumentException($"Schedule '{text}': {string.Join("; ", problems)}. Expected uniform, reset-top:N, falling, falling-steep, or patterns such as encoder.layer.[3-5].*=0;*=0.8.", nameof(text));
-        return new RatioSchedule(string.Join(';', patterns.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Item1}={p.Item3}"))), patterns: patterns);
-    }
-
-    private static Regex? ToRegex(string pattern)
-    {
-        var regex = new StringBuilder(@"^(?:.*\.)?");
-        for (var i = 0; i < pattern.Length; i++)
-        {
-            switch (pattern[i])
-            {
-                case '*':
-                    regex.Append(".*");
-                    break;
-                case '?':
-                    regex.Append('.');
-                    break;
-                case '[':
-                    var end = pattern.IndexOf(']', i);
-                    if (end < 0 || Numbers(pattern[(i + 1)..end]) is not { } numbers)
-                        return null;
-                    regex.Append(CultureInfo.InvariantCulture, $"(?<!\\d)(?:{string.Join('|', numbers)})(?!\\d)");
-                    i = end;
-                    break;
-                default:
-                    regex.Append(Regex.Escape(pattern[i].ToString()));
-                    break;
-            }
-        }
-
-        return new Regex(regex.Append('$').ToString(), RegexOptions.CultureInvariant);
-    }
-
-    private static List<int>? Numbers(string list)
-    {
-        var result = new List<int>();
-        foreach (var part in list.Split(','))
-        {
-            var ends = part.Split('-');
-            if (ends.Length > 2 || !int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out var first))
-                return null;
-            var last = first;
-            if (ends.Length == 2 && !int.TryParse(ends[1], NumberStyles.None, CultureInfo.InvariantCulture, out last))
-                return null;
-            if (last < first || last > 9999)
-                return null;
-            result.AddRange(Enumerable.Range(first, last - first + 1));
-        }
-
-        return result;
+        return new RatioSchedule(string.Join(';', patterns.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Text}={p.Ratio}"))), patterns: patterns);
     }
 }
 

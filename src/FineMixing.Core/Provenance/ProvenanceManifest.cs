@@ -50,19 +50,6 @@ public sealed record ProvenanceManifest
     private const int CurrentFormat = 1;
     private const long MaxBytes = 256L << 20;
 
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        AllowDuplicateProperties = false,
-        RespectNullableAnnotations = true,
-        WriteIndented = true,
-        NewLine = "\n",
-        MaxDepth = 8,
-    };
-
     /// <summary>The version of the manifest's format.</summary>
     public int Format { get; init; } = CurrentFormat;
 
@@ -107,7 +94,7 @@ public sealed record ProvenanceManifest
             throw new CheckpointFormatException($"the manifest has {stream.Length} bytes; at most {MaxBytes} are accepted", path);
         try
         {
-            var manifest = JsonSerializer.Deserialize<ProvenanceManifest>(stream, Json) ?? throw new CheckpointFormatException("the manifest is null", path);
+            var manifest = JsonSerializer.Deserialize<ProvenanceManifest>(stream, Json.Options) ?? throw new CheckpointFormatException("the manifest is null", path);
             return manifest.Checked(path);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or NotSupportedException or ArgumentException)
@@ -117,7 +104,7 @@ public sealed record ProvenanceManifest
     }
 
     /// <summary>The manifest's bytes: equal manifests give equal bytes.</summary>
-    public byte[] ToBytes() => [.. JsonSerializer.SerializeToUtf8Bytes(this, Json), (byte)'\n'];
+    public byte[] ToBytes() => [.. JsonSerializer.SerializeToUtf8Bytes(this, Json.Options), (byte)'\n'];
 
     /// <summary>A short form for the <c>__metadata__</c> of the output files: version, method, seed, options.</summary>
     public IReadOnlyDictionary<string, string> ToMetadata()
@@ -153,5 +140,22 @@ public sealed record ProvenanceManifest
         }
 
         return this with { Options = Options.WithComparers(StringComparer.Ordinal) };
+    }
+
+    // A class of its own: mixing without a manifest describes itself too, and need not wait for a serializer.
+    private static class Json
+    {
+        public static JsonSerializerOptions Options { get; } = new()
+        {
+            PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+            DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+            Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+            UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+            AllowDuplicateProperties = false,
+            RespectNullableAnnotations = true,
+            WriteIndented = true,
+            NewLine = "\n",
+            MaxDepth = 8,
+        };
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace FineMixing.Checkpoints.Safetensors;
@@ -145,15 +146,16 @@ public sealed class SafetensorsHeader
     private static ImmutableArray<long> ReadShape(JsonTokenReader json, string name)
     {
         json.Expect(JsonTokenType.StartArray, "a shape as an array");
-        var shape = ImmutableArray.CreateBuilder<long>(4);
+        Span<long> shape = stackalloc long[SafetensorsLimits.Rank];
+        var rank = 0;
         while (json.Read() && json.TokenType != JsonTokenType.EndArray)
         {
-            if (shape.Count == SafetensorsLimits.Rank)
+            if (rank == shape.Length)
                 throw json.Fault($"more than {SafetensorsLimits.Rank} dimensions", tensor: name);
-            shape.Add(RequireNumber(json, "a dimension", name));
+            shape[rank++] = RequireNumber(json, "a dimension", name);
         }
 
-        return shape.ToImmutable();
+        return ImmutableCollectionsMarshal.AsImmutableArray(shape[..rank].ToArray());
     }
 
     private static (long Begin, long End) ReadOffsets(JsonTokenReader json, string name)
@@ -184,7 +186,7 @@ public sealed class SafetensorsHeader
         }
         catch (Exception e) when (e is ArgumentException or OverflowException)
         {
-            throw json.Fault($"{dtype.SafetensorsName()} [{string.Join(", ", shape)}] does not have a whole, representable number of bytes", at, e, name);
+            throw json.Fault($"{dtype.SafetensorsName()} [{TensorInfo.Join(", ", shape)}] does not have a whole, representable number of bytes", at, e, name);
         }
 
         if (offsets.End - offsets.Begin != info.ByteLength)

@@ -63,8 +63,16 @@ public sealed class SafetensorsLayout
     }
 
     /// <summary>Tensors in the order in which they are written: alignment of the type descending, then name.</summary>
-    internal static TensorInfo[] Order(IEnumerable<TensorInfo> tensors) =>
-        [.. tensors.OrderByDescending(t => t.DType.BitSize() / 8).ThenBy(t => t.Name, StringComparer.Ordinal)];
+    internal static TensorInfo[] Order(IEnumerable<TensorInfo> tensors)
+    {
+        TensorInfo[] ordered = [.. tensors];
+        Array.Sort(ordered, static (a, b) =>
+        {
+            var bySize = (b.DType.BitSize() / 8).CompareTo(a.DType.BitSize() / 8);
+            return bySize != 0 ? bySize : string.CompareOrdinal(a.Name, b.Name);
+        });
+        return ordered;
+    }
 
     private static void Validate(TensorInfo[] tensors, SortedList<string, string> metadata)
     {
@@ -80,7 +88,7 @@ public sealed class SafetensorsLayout
                 problems.Add("a tensor may not be called '__metadata__'");
             if (!names.Add(tensor.Name))
                 problems.Add($"two tensors are called '{tensor.Name}'");
-            if (tensor.Shape.Length > SafetensorsLimits.Rank || tensor.Shape.Any(d => d > SafetensorsLimits.Number))
+            if (tensor.Shape.Length > SafetensorsLimits.Rank || HasDimensionAbove(tensor, SafetensorsLimits.Number))
                 problems.Add($"tensor {tensor} has more than {SafetensorsLimits.Rank} dimensions or one above 2^48 - 1");
             total += tensor.ByteLength;
         }
@@ -114,6 +122,17 @@ public sealed class SafetensorsLayout
         }
     }
 
+    private static bool HasDimensionAbove(TensorInfo tensor, long limit)
+    {
+        foreach (var dimension in tensor.Shape.AsSpan())
+        {
+            if (dimension > limit)
+                return true;
+        }
+
+        return false;
+    }
+
     private static string ComposeJson(TensorInfo[] tensors, SortedList<string, string> metadata)
     {
         var json = new StringBuilder(128 * tensors.Length + 256);
@@ -122,7 +141,7 @@ public sealed class SafetensorsLayout
         foreach (var tensor in tensors)
         {
             var end = begin + tensor.ByteLength;
-            json.Append(CultureInfo.InvariantCulture, $",{Quoted(tensor.Name)}:{{\"dtype\":\"{tensor.DType.SafetensorsName()}\",\"shape\":[{string.Join(',', tensor.Shape)}],\"data_offsets\":[{begin},{end}]}}");
+            json.Append(CultureInfo.InvariantCulture, $",{Quoted(tensor.Name)}:{{\"dtype\":\"{tensor.DType.SafetensorsName()}\",\"shape\":[{TensorInfo.Join(",", tensor.Shape)}],\"data_offsets\":[{begin.ToString(CultureInfo.InvariantCulture)},{end.ToString(CultureInfo.InvariantCulture)}]}}");
             begin = end;
         }
 
