@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using FineMixing.Checkpoints;
 using FineMixing.Checkpoints.Safetensors;
+using FineMixing.Mixing.Mixers;
 using FineMixing.Provenance;
 using Microsoft.Win32.SafeHandles;
 
@@ -83,9 +84,12 @@ public static class FileMixing
     public static FileMixingResult Mix(IWeightMixer mixer, ICheckpoint suspect, ICheckpoint @base, string outputFolder, MixingOptions options, FileMixingOptions? fileOptions = null, IReadOnlyList<ICheckpoint>? others = null, IProgress<MixingProgress>? progress = null, CancellationToken ct = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(outputFolder);
+        ArgumentNullException.ThrowIfNull(suspect);
         fileOptions ??= new FileMixingOptions();
         fileOptions.Validate();
         others ??= [];
+        if (mixer is FineMixingMixer)
+            RandomMask.CompileKernels(suspect);
         var plan = MixPlan.Create(mixer, suspect, @base, options, others);
         var manifest = MixingManifest.Describe(plan, fileOptions);
         var shards = ShardPlan.Create(plan.Tensors.Select(t => t.Suspect), fileOptions.MaxShardBytes, manifest.ToMetadata());
@@ -199,15 +203,20 @@ public static class FileMixing
     {
         private readonly List<ICheckpoint> _models = [];
 
-        public OpenedModels(IEnumerable<string> paths)
+        public OpenedModels(string[] paths)
         {
+            // The suspect here, the others meanwhile; the first that cannot be opened is told.
+            var others = paths[1..].Select(path => Task.Run(() => Checkpoint.Open(path))).ToArray();
             try
             {
-                foreach (var path in paths)
-                    _models.Add(Checkpoint.Open(path));
+                _models.Add(Checkpoint.Open(paths[0]));
+                foreach (var other in others)
+                    _models.Add(other.GetAwaiter().GetResult());
             }
             catch
             {
+                foreach (var other in others)
+                    other.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
                 Dispose();
                 throw;
             }

@@ -44,6 +44,9 @@ internal static class MaskKernels
     /// <summary>Lanes made at a time: 4 KiB, which stays in the first-level cache between making and using them.</summary>
     public const int BlockElements = 2048;
 
+    // Of two bytes, in the widest vector that everything has.
+    private const int Elements = 16;
+
     private const ulong Golden = 0x9E3779B97F4A7C15;
     private const ulong Mix1 = 0xBF58476D1CE4E5B9;
     private const ulong Mix2 = 0x94D049BB133111EB;
@@ -172,33 +175,21 @@ internal static class MaskKernels
     /// <param name="check">Whether all values of both sources are finite is found out on the way; without a check they count as finite.</param>
     /// <param name="finite">False where a NaN or infinity was met.</param>
     /// <returns>How many elements are done: all but fewer than 16.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static unsafe int Select<T, TCheck>(in MaskParameters p, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming, TCheck check, out bool finite)
         where T : unmanaged
         where TCheck : struct, IFiniteTest
     {
-        const int Elements = 16;
         var largest = Vector256<uint>.Zero;
-        var upper = Vector256.Create(p.Upper);
-        var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
-        var step = Vector256.Create(unchecked(Golden * 4));
         fixed (T* s = suspect, b = @base, d = destination)
         {
-            // Two vectors of the mask at a time, so that ties are looked for once for both.
             var done = 0;
-            for (; done <= destination.Length - (2 * Elements); done += 2 * Elements)
+            while (true)
             {
-                var (first, second) = (Bits(counter), Bits(counter + step));
-                counter += step + step;
-                var (firstLanes, secondLanes) = (Vector256.LessThan(first, upper), Vector256.LessThan(second, upper));
-                if ((Vector256.Equals(first, upper) | Vector256.Equals(second, upper)) != Vector256<ushort>.Zero)
-                    (firstLanes, secondLanes) = (Settled(p, start + (ulong)done), Settled(p, start + (ulong)done + Elements));
-                Put(firstLanes, s + done, b + done, d + done, streaming, check, ref largest);
-                Put(secondLanes, s + done + Elements, b + done + Elements, d + done + Elements, streaming, check, ref largest);
-            }
+                done += SelectToTie(p, start + (ulong)done, s + done, b + done, d + done, destination.Length - done, streaming, check, ref largest);
+                if (done > destination.Length - Elements)
+                    break;
 
-            if (done <= destination.Length - Elements)
-            {
+                // A tie, or the last sixteen.
                 Put(Settled(p, start + (ulong)done), s + done, b + done, d + done, streaming, check, ref largest);
                 done += Elements;
             }
@@ -206,6 +197,34 @@ internal static class MaskKernels
             finite = check.IsFinite(largest);
             return done;
         }
+    }
+
+    // Two vectors of the mask at a time, so that ties are looked for once for both. Nothing is called from here: a call would drive everything out of the registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static unsafe int SelectToTie<T, TCheck>(in MaskParameters p, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
+        where T : unmanaged
+        where TCheck : struct, IFiniteTest
+    {
+        var largestHere = largest;
+        var upper = Vector256.Create(p.Upper);
+        var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
+        var step = Vector256.Create(unchecked(Golden * 4));
+
+        // An element whose 16 bits equal a threshold without lower bits is not kept: there are no ties to settle.
+        var ties = p.Lower != 0;
+        var done = 0;
+        for (; done <= count - (2 * Elements); done += 2 * Elements)
+        {
+            var (first, second) = (Bits(counter), Bits(counter + step));
+            if (ties && (Vector256.Equals(first, upper) | Vector256.Equals(second, upper)) != Vector256<ushort>.Zero)
+                break;
+            counter += step + step;
+            Put(Vector256.LessThan(first, upper), suspect + done, @base + done, destination + done, streaming, check, ref largestHere);
+            Put(Vector256.LessThan(second, upper), suspect + done + Elements, @base + done + Elements, destination + done + Elements, streaming, check, ref largestHere);
+        }
+
+        largest = largestHere;
+        return done;
     }
 
     // Selects sixteen elements.
@@ -249,7 +268,6 @@ internal static class MaskKernels
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Fill256(in MaskParameters p, ulong start, Span<ushort> lanes)
     {
-        const int Elements = 16;
         var upper = Vector256.Create(p.Upper);
         var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
         var step = Vector256.Create(unchecked(Golden * 4));

@@ -181,6 +181,13 @@ public sealed class RandomMask
         return true;
     }
 
+    /// <summary>Has the kernels for the type of a checkpoint's weights compiled on another thread, while the caller goes on: a process that mixes one pair would wait for them.</summary>
+    internal static void CompileKernels(ICheckpoint checkpoint)
+    {
+        if (checkpoint.Tensors.FirstOrDefault(t => t.DType.IsMixable())?.DType is { } type)
+            new Thread(() => Bernoulli(seed: 0, "", 0.5).SelectFinite(0, type, new byte[256], new byte[256], new byte[256], nonTemporal: false)) { IsBackground = true }.Start();
+    }
+
     private bool SelectFused<T, TCheck>(long start, ReadOnlySpan<byte> suspectBytes, ReadOnlySpan<byte> baseBytes, Span<byte> destinationBytes, bool nonTemporal, TCheck check)
         where T : unmanaged
         where TCheck : struct, IFiniteTest
