@@ -60,7 +60,9 @@ internal sealed class CheckpointFile : IDisposable
     /// <summary>Fills the destination from the given offset.</summary>
     public void Read(long offset, Span<byte> destination, string? tensor = null)
     {
-        EnsureNotWritten();
+        // A file that gets another length is written to as well.
+        if (IsWritten)
+            EnsureUnchanged();
         while (destination.Length > 0)
         {
             int count;
@@ -86,15 +88,11 @@ internal sealed class CheckpointFile : IDisposable
         var length = RandomAccess.GetLength(Handle);
         if (length != Length)
             throw new CheckpointFormatException($"the file was changed while in use: it had {Length} bytes when opened and has {length} now", Path);
-        EnsureNotWritten();
-    }
-
-    // A file that gets another length is written to as well.
-    private void EnsureNotWritten()
-    {
-        if (File.GetLastWriteTimeUtc(Handle) != _modified)
+        if (IsWritten)
             throw new CheckpointFormatException("the file was written to while in use", Path);
     }
+
+    private bool IsWritten => File.GetLastWriteTimeUtc(Handle) != _modified;
 
     public void Dispose() => _stream.Dispose();
 }
