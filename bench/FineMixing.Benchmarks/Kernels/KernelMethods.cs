@@ -72,7 +72,7 @@ public unsafe class KernelMethods : IDisposable
     public void AdamW()
     {
         fixed (float* w = _weights, m = _first, v = _second, g = _gradients)
-            AdamWKernel.Update(w, m, v, g, lowGradient: false, null, Elements, _step);
+            AdamWKernel.Update(w, m, v, g, secondGradient: null, lowGradient: false, null, Elements, _step);
     }
 
     [Benchmark(Description = "AdamW, bfloat16 gradient and copy", OperationsPerInvoke = Elements)]
@@ -80,7 +80,7 @@ public unsafe class KernelMethods : IDisposable
     {
         fixed (float* w = _weights, m = _first, v = _second)
         fixed (ushort* g = _lowGradients, low = _low)
-            AdamWKernel.Update(w, m, v, g, lowGradient: true, low, Elements, _step);
+            AdamWKernel.Update(w, m, v, g, secondGradient: null, lowGradient: true, low, Elements, _step);
     }
 
     [GlobalCleanup]

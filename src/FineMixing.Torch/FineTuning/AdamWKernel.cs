@@ -32,11 +32,12 @@ internal static unsafe class AdamWKernel
     /// <param name="first">First moments.</param>
     /// <param name="second">Second moments.</param>
     /// <param name="gradient">Single precision, or bfloat16 when <paramref name="lowGradient"/>; null for a zero gradient.</param>
-    /// <param name="lowGradient">The gradient's type.</param>
+    /// <param name="secondGradient">Added to it, of the same type; or null.</param>
+    /// <param name="lowGradient">The gradients' type.</param>
     /// <param name="low">Receives the rounded weights, or null.</param>
     /// <param name="count">Elements.</param>
     /// <param name="step">The step's numbers.</param>
-    public static void Update(float* weight, float* first, float* second, void* gradient, bool lowGradient, ushort* low, long count, in AdamWStep step)
+    public static void Update(float* weight, float* first, float* second, void* gradient, void* secondGradient, bool lowGradient, ushort* low, long count, in AdamWStep step)
     {
         var (rate, decay, correction, scale) = (Vector512.Create(step.Rate), Vector512.Create(step.Decay), Vector512.Create(1 / step.SecondCorrection), Vector512.Create(step.GradientScale));
         var (keep1, new1) = (Vector512.Create(AdamWStep.Beta1), Vector512.Create(1 - AdamWStep.Beta1));
@@ -45,7 +46,9 @@ internal static unsafe class AdamWKernel
         long i = 0;
         for (; i + 16 <= count; i += 16)
         {
-            var g = gradient == null ? Vector512<float>.Zero : lowGradient ? Widen((ushort*)gradient + i) : Vector512.Load((float*)gradient + i);
+            var g = gradient == null ? Vector512<float>.Zero : Load(gradient, lowGradient, i);
+            if (secondGradient != null)
+                g += Load(secondGradient, lowGradient, i);
             g *= scale;
             var m = (Vector512.Load(first + i) * keep1) + (g * new1);
             var v = (Vector512.Load(second + i) * keep2) + (g * g * new2);
@@ -59,7 +62,7 @@ internal static unsafe class AdamWKernel
 
         for (; i < count; i++)
         {
-            var g = (gradient == null ? 0 : lowGradient ? BitConverter.UInt32BitsToSingle((uint)((ushort*)gradient)[i] << 16) : ((float*)gradient)[i]) * step.GradientScale;
+            var g = ((gradient == null ? 0 : One(gradient, lowGradient, i)) + (secondGradient == null ? 0 : One(secondGradient, lowGradient, i))) * step.GradientScale;
             first[i] = (first[i] * AdamWStep.Beta1) + (g * (1 - AdamWStep.Beta1));
             second[i] = (second[i] * AdamWStep.Beta2) + (g * g * (float)(1 - 0.999));
             weight[i] = (weight[i] * step.Decay) - (step.Rate * first[i] / ((MathF.Sqrt(second[i]) * (1 / step.SecondCorrection)) + AdamWStep.Epsilon));
@@ -68,15 +71,16 @@ internal static unsafe class AdamWKernel
         }
     }
 
-    /// <summary>The sum of squares of a gradient; NaN or infinite when the gradient is.</summary>
-    public static double SumOfSquares(void* gradient, bool lowGradient, long count)
+    /// <summary>The sum of squares of a gradient, or of the sum of two; NaN or infinite when the gradient is.</summary>
+    public static double SumOfSquares(void* gradient, void* secondGradient, bool lowGradient, long count)
     {
         var (a, b) = (Vector512<float>.Zero, Vector512<float>.Zero);
         long i = 0;
         for (; i + 32 <= count; i += 32)
         {
-            var g = lowGradient ? Widen((ushort*)gradient + i) : Vector512.Load((float*)gradient + i);
-            var h = lowGradient ? Widen((ushort*)gradient + i + 16) : Vector512.Load((float*)gradient + i + 16);
+            var (g, h) = (Load(gradient, lowGradient, i), Load(gradient, lowGradient, i + 16));
+            if (secondGradient != null)
+                (g, h) = (g + Load(secondGradient, lowGradient, i), h + Load(secondGradient, lowGradient, i + 16));
             a += g * g;
             b += h * h;
         }
@@ -84,12 +88,17 @@ internal static unsafe class AdamWKernel
         double sum = Vector512.Sum(a + b);
         for (; i < count; i++)
         {
-            double g = lowGradient ? BitConverter.UInt32BitsToSingle((uint)((ushort*)gradient)[i] << 16) : ((float*)gradient)[i];
+            double g = One(gradient, lowGradient, i) + (secondGradient == null ? 0 : One(secondGradient, lowGradient, i));
             sum += g * g;
         }
 
         return sum;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Load(void* values, bool low, long i) => low ? Widen((ushort*)values + i) : Vector512.Load((float*)values + i);
+
+    private static float One(void* values, bool low, long i) => low ? BitConverter.UInt32BitsToSingle((uint)((ushort*)values)[i] << 16) : ((float*)values)[i];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Widen(ushort* source)

@@ -22,7 +22,7 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
         _first = (float*)NativeMemory.AllocZeroed((nuint)store.Length, sizeof(float));
         _second = (float*)NativeMemory.AllocZeroed((nuint)store.Length, sizeof(float));
-        _words = new LazyRowAdamW(store.WordRows, store.Config.VocabularySize, store.Config.HiddenSize);
+        _words = new LazyRowAdamW(store.WordRows, store.Config.VocabularySize, store.Config.HiddenSize, threads);
         _wordSeen = new bool[store.Config.VocabularySize];
     }
 
@@ -69,7 +69,7 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         Parallel.For(0, pieces.Count, _parallel, i =>
         {
             var p = pieces[i];
-            sums[i] = AdamWKernel.SumOfSquares(p.Gradient, p.Low, p.Count);
+            sums[i] = AdamWKernel.SumOfSquares(p.Gradient, p.Second, p.Low, p.Count);
         });
         var norm = Math.Sqrt(sums.Sum());
         if (!double.IsFinite(norm))
@@ -82,11 +82,15 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
             if (p.Block is not { } block)
                 return;
             var at = block.Offset + p.Start;
-            AdamWKernel.Update(block.Master + p.Start, _first + at, _second + at, p.Gradient, p.Low, block.Low == null ? null : block.Low + p.Start, p.Count, block.Decays ? step : plain);
+            AdamWKernel.Update(block.Master + p.Start, _first + at, _second + at, p.Gradient, p.Second, p.Low, block.Low == null ? null : block.Low + p.Start, p.Count, block.Decays ? step : plain);
         });
         _words.Step(words.Ids, wordGradient, step);
         foreach (var block in _store.Blocks)
+        {
             block.Leaf.grad = null;
+            block.SecondGradient = null;
+        }
+
         return tensor(norm);
     }
 
@@ -107,27 +111,34 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
         NativeMemory.Free(_second);
     }
 
-    private readonly record struct Piece(ParameterBlock? Block, long Start, nint Address, bool Low, long Count)
+    private readonly record struct Piece(ParameterBlock? Block, long Start, nint Address, nint SecondAddress, bool Low, long Count)
     {
         public void* Gradient => (void*)Address;
+
+        // Null when there is none.
+        public void* Second => (void*)SecondAddress;
     }
 
     // Pieces of at most 64K elements; their borders do not depend on the number of threads, so neither does any sum.
     private List<Piece> Gradients(WordRows words, out float* wordGradient)
     {
         var pieces = new List<Piece>();
-        void Cut(ParameterBlock? block, Tensor gradient, long count)
+        void Cut(ParameterBlock? block, Tensor gradient, Tensor? second, long count)
         {
             var low = gradient.dtype == ScalarType.BFloat16;
             var address = (nint)ParameterStore.Pointer(gradient);
+            var secondAddress = second is null ? 0 : (nint)ParameterStore.Pointer(second);
             for (long start = 0; start < count; start += ChunkLength)
-                pieces.Add(new Piece(block, start, address + (nint)(start * (low ? 2 : 4)), low, Math.Min(ChunkLength, count - start)));
+            {
+                var offset = (nint)(start * (low ? 2 : 4));
+                pieces.Add(new Piece(block, start, address + offset, second is null ? 0 : secondAddress + offset, low, Math.Min(ChunkLength, count - start)));
+            }
         }
 
         foreach (var block in _store.Blocks)
         {
             if (block.Leaf.grad is { } gradient)
-                Cut(block, gradient.contiguous(), block.Length);
+                Cut(block, gradient.contiguous(), block.SecondGradient?.contiguous(), block.Length);
         }
 
         var rows = words.Leaf.grad!.contiguous();
@@ -135,7 +146,7 @@ internal sealed unsafe class CpuAdamW : IParameterUpdate
 
         // The padding row takes no gradient, as in nn.Embedding with padding_idx; it is always the first here.
         new Span<float>(wordGradient, _store.Config.HiddenSize).Clear();
-        Cut(null, rows, rows.NumberOfElements);
+        Cut(null, rows, null, rows.NumberOfElements);
         return pieces;
     }
 }

@@ -13,6 +13,7 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
 {
     private const int ReplayLimit = 200;
     private readonly float* _rows;
+    private readonly ParallelOptions _parallel;
     private readonly int _width;
     private readonly long _bytes;
     private int[] _done;
@@ -22,9 +23,14 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
     private List<AdamWStep> _steps = [default];
     private List<double> _decay = [1.0];
 
-    public LazyRowAdamW(float* rows, int count, int width)
+    /// <param name="rows">The matrix, row after row.</param>
+    /// <param name="count">Rows.</param>
+    /// <param name="width">Elements in a row.</param>
+    /// <param name="threads">Most threads; rows do not depend on each other.</param>
+    public LazyRowAdamW(float* rows, int count, int width, int threads)
     {
         _rows = rows;
+        _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
         _bytes = (long)count * width * sizeof(float);
         (_width, _done, _touched) = (width, new int[count], new bool[count]);
 
@@ -34,24 +40,20 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
     }
 
     /// <summary>Applies the steps these rows have missed; call before reading them.</summary>
-    public void CatchUp(ReadOnlySpan<int> rows)
-    {
-        foreach (var row in rows)
-            CatchUp(row);
-    }
+    public void CatchUp(int[] rows) => ForEach(rows.Length, i => CatchUp(rows[i]));
 
-    /// <summary>Takes a step in which these rows have the given gradients and all others none.</summary>
-    public void Step(ReadOnlySpan<int> rows, float* gradients, in AdamWStep step)
+    /// <summary>Takes a step in which these rows, each named once, have the given gradients and all others none.</summary>
+    public void Step(int[] rows, float* gradients, AdamWStep step)
     {
         _steps.Add(step);
         _decay.Add(_decay[^1] * step.Decay);
-        for (var i = 0; i < rows.Length; i++)
+        ForEach(rows.Length, i =>
         {
             var at = (long)rows[i] * _width;
-            AdamWKernel.Update(_rows + at, _first + at, _second + at, gradients + ((long)i * _width), lowGradient: false, null, _width, step);
+            AdamWKernel.Update(_rows + at, _first + at, _second + at, gradients + ((long)i * _width), secondGradient: null, lowGradient: false, null, _width, step);
             _done[rows[i]] = _steps.Count - 1;
             _touched[rows[i]] = true;
-        }
+        });
     }
 
     /// <summary>Describes the state as it is, rows that lag behind included: catching up earlier than needed would round differently.</summary>
@@ -66,16 +68,23 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
     }
 
     /// <summary>Brings all rows up to date; call before saving or evaluating.</summary>
-    public void Flush()
-    {
-        for (var row = 0; row < _done.Length; row++)
-            CatchUp(row);
-    }
+    public void Flush() => ForEach(_done.Length, CatchUp);
 
     public void Dispose()
     {
         NativeMemory.Free(_first);
         NativeMemory.Free(_second);
+    }
+
+    // A few rows at a time: one alone is too little work to hand over.
+    private void ForEach(int count, Action<int> visit)
+    {
+        const int RowsAtOnce = 16;
+        Parallel.For(0, (count + RowsAtOnce - 1) / RowsAtOnce, _parallel, part =>
+        {
+            for (var i = part * RowsAtOnce; i < Math.Min(count, (part + 1) * RowsAtOnce); i++)
+                visit(i);
+        });
     }
 
     private void CatchUp(int row)
@@ -93,7 +102,7 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
 
         var exact = Math.Min(to, from + ReplayLimit);
         for (var s = from + 1; s <= exact; s++)
-            AdamWKernel.Update(_rows + at, _first + at, _second + at, null, lowGradient: false, null, _width, _steps[s]);
+            AdamWKernel.Update(_rows + at, _first + at, _second + at, null, secondGradient: null, lowGradient: false, null, _width, _steps[s]);
         if (exact == to)
             return;
         Scale(_rows + at, (float)(_decay[to] / _decay[exact]));

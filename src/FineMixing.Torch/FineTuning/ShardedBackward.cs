@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace FineMixing.Torch.FineTuning;
 
 /// <summary>The gradients of a batch, its two halves at the same time: on few cores two products side by side beat one that all threads share.</summary>
-/// <remarks>Both halves read the same weights and collect gradients of their own, which are added. A sum of two does not depend on which came first, so neither does the result.</remarks>
+/// <remarks>Both halves read the same weights and collect gradients of their own, which the optimiser adds while it reads them. A sum of two does not depend on which came first, so neither does the result.</remarks>
 internal sealed class ShardedBackward : IDisposable
 {
     private readonly ParameterStore _store;
@@ -37,7 +37,7 @@ internal sealed class ShardedBackward : IDisposable
         _worker = shards == 2 && threads > 1 ? new TorchWorker() : null;
     }
 
-    /// <summary>Leaves the gradients of a batch in the store and in <paramref name="words"/>; returns the mean cross-entropy, a number on the device.</summary>
+    /// <summary>Leaves the gradients of a batch in the store (<see cref="ParameterBlock.SecondGradient"/> included) and in <paramref name="words"/>; returns the mean cross-entropy, a number on the device.</summary>
     public Tensor Run(ModelInput[] inputs, WordRows words, int step)
     {
         if (_twin is null || inputs.Length < 2)
@@ -67,9 +67,14 @@ internal sealed class ShardedBackward : IDisposable
         }
 
         loss.add_(second is null ? Second() : second.GetAwaiter().GetResult());
-        Add(words.Leaf, twinWords.Leaf);
+        using (no_grad())
+            words.Leaf.grad!.add_(twinWords.Leaf.grad!);
         for (var i = 0; i < _twin.Blocks.Count; i++)
-            Add(_store.Blocks[i].Leaf, _twin.Blocks[i].Leaf);
+        {
+            _store.Blocks[i].SecondGradient = _twin.Blocks[i].Leaf.grad;
+            _twin.Blocks[i].Leaf.grad = null;
+        }
+
         return loss;
     }
 
@@ -78,14 +83,5 @@ internal sealed class ShardedBackward : IDisposable
         _worker?.Dispose();
         _twin?.Dispose();
         _threads.Dispose();
-    }
-
-    private static void Add(Tensor leaf, Tensor twin)
-    {
-        if (twin.grad is not { } other)
-            return;
-        using (no_grad())
-            leaf.grad!.add_(other);
-        twin.grad = null;
     }
 }

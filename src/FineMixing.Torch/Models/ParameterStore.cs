@@ -33,6 +33,9 @@ internal sealed class ParameterBlock(ImmutableArray<(string Name, long[] Shape)>
     /// <summary>What the forward pass reads: a view of the master or of its bfloat16 copy.</summary>
     public Tensor Leaf { get; set; } = null!;
 
+    /// <summary>The gradient of the other half of the batch, when two halves ran side by side; the optimiser adds it to <see cref="Leaf"/>'s.</summary>
+    public Tensor? SecondGradient { get; set; }
+
     public unsafe float* Master { get; set; }
 
     public unsafe ushort* Low { get; set; }

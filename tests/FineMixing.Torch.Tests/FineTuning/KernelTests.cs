@@ -28,12 +28,40 @@ public unsafe class KernelTests
         var low = new ushort[count];
         fixed (float* pw = w, pm = m, pv = v, pg = g)
         fixed (ushort* pl = low)
-            AdamWKernel.Update(pw, pm, pv, pg, lowGradient: false, pl, count, AdamWStep.At(step, lr, wd, scale));
+            AdamWKernel.Update(pw, pm, pv, pg, secondGradient: null, lowGradient: false, pl, count, AdamWStep.At(step, lr, wd, scale));
         for (var i = 0; i < count; i++)
         {
             Assert.InRange(Math.Abs(w[i] - expected[i]), 0, 2e-7);
             Assert.Equal(Checkpoints.FloatConversion.ToBFloat16(w[i]), low[i]);
         }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TwoGradients_AnyType_CountAsTheirSum(bool low)
+    {
+        const int Count = 77;
+        var random = new DeterministicRandom(5);
+        ushort[] Draw() => [.. Enumerable.Range(0, Count).Select(_ => Checkpoints.FloatConversion.ToBFloat16((float)random.NextGaussian()))];
+        float[] Widen(ushort[] values) => Array.ConvertAll(values, v => BitConverter.UInt32BitsToSingle((uint)v << 16));
+        var (firstLow, secondLow) = (Draw(), Draw());
+        var (first, second) = (Widen(firstLow), Widen(secondLow));
+        var sum = first.Zip(second, (a, b) => a + b).ToArray();
+        var numbers = AdamWStep.At(1, 1e-3, 0.01, 0.5);
+        var (w, m, v) = (new float[Count], new float[Count], new float[Count]);
+        var (w2, m2, v2) = (new float[Count], new float[Count], new float[Count]);
+        fixed (float* a = first, b = second, s = sum, pw = w, pm = m, pv = v, pw2 = w2, pm2 = m2, pv2 = v2)
+        fixed (ushort* al = firstLow, bl = secondLow)
+        {
+            Assert.Equal(AdamWKernel.SumOfSquares(s, null, false, Count), AdamWKernel.SumOfSquares(low ? al : a, low ? bl : b, low, Count));
+            AdamWKernel.Update(pw, pm, pv, s, secondGradient: null, lowGradient: false, null, Count, numbers);
+            AdamWKernel.Update(pw2, pm2, pv2, low ? al : a, low ? bl : b, low, null, Count, numbers);
+        }
+
+        Assert.Equal(w, w2);
+        Assert.Equal(m, m2);
+        Assert.Equal(v, v2);
     }
 
     [Theory]
@@ -49,20 +77,20 @@ public unsafe class KernelTests
         var expected = values.Sum(x => (double)x * x);
         fixed (float* p = values)
         fixed (ushort* q = rounded)
-            Assert.InRange(AdamWKernel.SumOfSquares(low ? q : p, low, values.Length) / expected, 1 - 1e-6, 1 + 1e-6);
+            Assert.InRange(AdamWKernel.SumOfSquares(low ? q : p, null, low, values.Length) / expected, 1 - 1e-6, 1 + 1e-6);
     }
 
     [Fact]
     public void LazyRows_AnyOrderOfBatches_EqualDenseUpdates()
     {
-        const int Rows = 6, Width = 8, Steps = 600;
+        const int Rows = 40, Width = 8, Steps = 600;
         var random = new DeterministicRandom(3);
         float[] start = [.. Enumerable.Range(0, Rows * Width).Select(_ => (float)(0.05 * random.NextGaussian()))];
         var (lazy, dense) = ((float[])start.Clone(), (float[])start.Clone());
         var (first, second) = (new float[Rows * Width], new float[Rows * Width]);
         fixed (float* pl = lazy, pd = dense, pf = first, ps = second)
         {
-            using var update = new LazyRowAdamW(pl, Rows, Width);
+            using var update = new LazyRowAdamW(pl, Rows, Width, threads: 2);
             for (var step = 1; step <= Steps; step++)
             {
                 // Row 0 never occurs, row 1 only at the start (a gap longer than the replay), the others now and then.
@@ -78,7 +106,7 @@ public unsafe class KernelTests
                 fixed (float* pg = gradient, pa = all)
                 {
                     update.Step(rows, pg, numbers);
-                    AdamWKernel.Update(pd, pf, ps, pa, lowGradient: false, null, Rows * Width, numbers);
+                    AdamWKernel.Update(pd, pf, ps, pa, secondGradient: null, lowGradient: false, null, Rows * Width, numbers);
                 }
             }
 
