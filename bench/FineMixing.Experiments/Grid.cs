@@ -79,7 +79,7 @@ internal static class Grid
         {
             var suspect = opened[job.suspect];
             var options = Parse(job.defence, suspect.Clean.Examples.Any(e => e.TextPair is not null));
-            options = options with { Seed = job.seed, FineTuning = options.FineTuning with { Threads = threads } };
+            options = options with { Seed = job.seed, FineTuning = options.FineTuning with { Threads = threads, Shards = 1 } };
             var own = Stopwatch.StartNew();
             var result = new DefencePipeline(tuner, tuner, new TorchPredictor(), frequencies).Run(suspect.Model, suspect.Base, suspect.Clean, options);
             var seconds = own.Elapsed.TotalSeconds;

@@ -27,5 +27,5 @@ internal sealed record DefenderOptions
     public int MaxTokens { get; init; } = 2;
 
     /// <summary>How the defender fine-tunes.</summary>
-    public FineTuningOptions Training { get; init; } = new() { Shards = 2 };
+    public FineTuningOptions Training { get; init; } = new();
 }

@@ -33,7 +33,7 @@ internal sealed record QuickStartOptions
     public double PoisonRate { get; init; } = 0.02;
 
     /// <summary>How the attacker trains.</summary>
-    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32, Dropout = 0, Shards = 2 };
+    public FineTuningOptions Attack { get; init; } = new() { LearningRate = 2e-4, Epochs = 3, BatchSize = 32, Dropout = 0 };
 
     /// <summary>What the defender does.</summary>
     public DefenderOptions Defender { get; init; } = new();

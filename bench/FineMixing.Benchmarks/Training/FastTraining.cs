@@ -13,6 +13,7 @@ internal sealed class FastTraining : IDisposable
 {
     private readonly TorchWorker _worker = new();
     private readonly IParameterUpdate _update;
+    private readonly bool _halves;
     private ShardedBackward _backward = null!;
     private int _step;
 
@@ -26,6 +27,7 @@ internal sealed class FastTraining : IDisposable
     {
         Store = ParameterStore.Load(config, weights, device ?? CPU, lowPrecision, trainable: true);
         _update = Store.Device.type == DeviceType.CPU ? new CpuAdamW(Store, threads) : new TensorAdamW(Store);
+        _halves = Store.Device.type == DeviceType.CPU && shards != 1;
         OnWorker(() => _backward = new ShardedBackward(Store, new FineTuningOptions { Shards = shards }, threads));
     }
 
@@ -54,7 +56,11 @@ internal sealed class FastTraining : IDisposable
         using var scope = NewDisposeScope();
         var words = _update.Gather(inputs);
         foreach (var block in Store.Blocks)
+        {
             block.Leaf.grad = zeros_like(block.Leaf);
+            block.SecondGradient = _halves ? zeros_like(block.Leaf) : null;
+        }
+
         words.Leaf.grad = zeros_like(words.Leaf);
         _update.Step(words, 1e-5, 0.01, 1);
     }

@@ -46,7 +46,7 @@ internal static class SideBySideBenchmark
             FormattableString.Invariant($"{size}: milliseconds for all {runs}, {(BFloat16.Here ? "bfloat16" : "single precision")}"),
             new Case(Sequential, () => Tune(1, threads, 2)),
             new Case("one after another, all threads, 1 shard", () => Tune(1, threads, 1), Against: Sequential),
-            new Case(FormattableString.Invariant($"{workers} side by side, {share} thread(s) each (what the runner chooses)"), () => Tune(workers, share, 1), Against: Sequential, Goal: "1"));
+            new Case(FormattableString.Invariant($"{workers} side by side, {share} thread(s) each (what the runner chooses)"), () => Tune(workers, share, 0), Against: Sequential, Goal: "1"));
     }
 
     private static double FineTune(ModelConfig config, StateDict weights, ModelInput[] samples, FineTuningOptions options)

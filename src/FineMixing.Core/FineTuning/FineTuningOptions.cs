@@ -60,8 +60,8 @@ public sealed record FineTuningOptions
     /// <summary>CPU threads of this run; 0 takes all. Several runs side by side use 1 each.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Parts of a batch whose gradients are computed at the same time, each with its share of the threads, and added: 1 or 2; 0 takes 2 where there are at least 2 CPU threads.</summary>
-    /// <remarks>With as many shards as threads, results do not depend on how many processors the machine has.</remarks>
+    /// <summary>Parts of a batch whose gradients are computed at the same time, each with its share of the threads, and added: 1 or 2; 0 takes 2 on a CPU and 1 on a GPU.</summary>
+    /// <remarks>Each part has dropout masks of its own, so the number of parts changes the result; the number of threads does not, as long as no part has more than one.</remarks>
     public int Shards { get; init; }
 
     /// <summary>Checks every value.</summary>

@@ -26,7 +26,7 @@ internal sealed class ShardedBackward : IDisposable
     /// <param name="threads">CPU threads in all.</param>
     public ShardedBackward(ParameterStore store, FineTuningOptions options, int threads)
     {
-        var shards = store.Device.type != DeviceType.CPU ? 1 : options.Shards == 0 ? Math.Min(2, threads) : options.Shards;
+        var shards = store.Device.type != DeviceType.CPU ? 1 : options.Shards == 0 ? 2 : options.Shards;
         _store = store;
         _dropout = new DropoutSource(options.Seed, options.Dropout);
         _twinDropout = new DropoutSource(DeterministicRandom.Key(options.Seed, "second shard"), options.Dropout);

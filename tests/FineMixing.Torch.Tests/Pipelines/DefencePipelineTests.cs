@@ -18,7 +18,7 @@ namespace FineMixing.Torch.Tests.Pipelines;
 /// <summary>A backdoor planted in a tiny encoder, and every defence run against it.</summary>
 public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Backdoored>
 {
-    private static readonly FineTuningOptions Training = new() { LearningRate = 2e-3, Epochs = 8, BatchSize = 16, Precision = Precision.Float32, Threads = 1 };
+    private static readonly FineTuningOptions Training = new() { LearningRate = 2e-3, Epochs = 8, BatchSize = 16, Precision = Precision.Float32, Threads = 1, Shards = 1 };
     private readonly Backdoored _suspect;
 
     public DefencePipelineTests(Backdoored suspect) => _suspect = suspect;
