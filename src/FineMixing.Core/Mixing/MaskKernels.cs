@@ -180,12 +180,13 @@ internal static class MaskKernels
         where TCheck : struct, IFiniteTest
     {
         var largest = Vector256<uint>.Zero;
+        var constants = new LoopConstants(p.Upper);
         fixed (T* s = suspect, b = @base, d = destination)
         {
             var done = 0;
             while (true)
             {
-                done += SelectToTie(p, start + (ulong)done, s + done, b + done, d + done, destination.Length - done, streaming, check, ref largest);
+                done += SelectToTie(constants, p, start + (ulong)done, s + done, b + done, d + done, destination.Length - done, streaming, check, ref largest);
                 if (done > destination.Length - Elements)
                     break;
 
@@ -201,30 +202,78 @@ internal static class MaskKernels
 
     // Two vectors of the mask at a time, so that ties are looked for once for both. Nothing is called from here: a call would drive everything out of the registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static unsafe int SelectToTie<T, TCheck>(in MaskParameters p, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
+    private static unsafe int SelectToTie<T, TCheck>(in LoopConstants constants, in MaskParameters p, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
         where T : unmanaged
         where TCheck : struct, IFiniteTest
     {
         var largestHere = largest;
-        var upper = Vector256.Create(p.Upper);
+        var (mix1, mix1Crossed, mix2, mix2Crossed, upperHalf) = (constants.Mix1, constants.Mix1Crossed, constants.Mix2, constants.Mix2Crossed, constants.UpperHalf);
+        var (upper, signedUpper, sign, step) = (constants.Upper, constants.SignedUpper, constants.Sign, constants.Step);
         var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
-        var step = Vector256.Create(unchecked(Golden * 4));
 
         // An element whose 16 bits equal a threshold without lower bits is not kept: there are no ties to settle.
         var ties = p.Lower != 0;
         var done = 0;
         for (; done <= count - (2 * Elements); done += 2 * Elements)
         {
-            var (first, second) = (Bits(counter), Bits(counter + step));
+            // The words' finaliser, step by step for both vectors in turn: one after the other, each would wait for itself.
+            var x = counter;
+            counter += step;
+            var y = counter;
+            counter += step;
+            x ^= x >>> 30;
+            y ^= y >>> 30;
+            MultiplyBoth(ref x, ref y, mix1, mix1Crossed, upperHalf);
+            x ^= x >>> 27;
+            y ^= y >>> 27;
+            MultiplyBoth(ref x, ref y, mix2, mix2Crossed, upperHalf);
+            var first = (x ^ (x >>> 31)).AsUInt16();
+            var second = (y ^ (y >>> 31)).AsUInt16();
             if (ties && (Vector256.Equals(first, upper) | Vector256.Equals(second, upper)) != Vector256<ushort>.Zero)
                 break;
-            counter += step + step;
-            Put(Vector256.LessThan(first, upper), suspect + done, @base + done, destination + done, streaming, check, ref largestHere);
-            Put(Vector256.LessThan(second, upper), suspect + done + Elements, @base + done + Elements, destination + done + Elements, streaming, check, ref largestHere);
+            Put(Vector256.GreaterThan(signedUpper, (first ^ sign).AsInt16()).AsUInt16(), suspect + done, @base + done, destination + done, streaming, check, ref largestHere);
+            Put(Vector256.GreaterThan(signedUpper, (second ^ sign).AsInt16()).AsUInt16(), suspect + done + Elements, @base + done + Elements, destination + done + Elements, streaming, check, ref largestHere);
         }
 
         largest = largestHere;
         return done;
+    }
+
+    // As Multiply, for two.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyBoth(ref Vector256<ulong> x, ref Vector256<ulong> y, Vector256<ulong> factor, Vector256<ulong> factorCrossed, Vector256<ulong> upperHalf)
+    {
+        if (!Avx2.IsSupported || Avx512DQ.VL.IsSupported)
+        {
+            x *= factor;
+            y *= factor;
+            return;
+        }
+
+        var crossedX = Avx2.MultiplyLow(x.AsUInt32(), factorCrossed.AsUInt32()).AsUInt64();
+        var crossedY = Avx2.MultiplyLow(y.AsUInt32(), factorCrossed.AsUInt32()).AsUInt64();
+        x = Avx2.Multiply(x.AsUInt32(), factor.AsUInt32());
+        y = Avx2.Multiply(y.AsUInt32(), factor.AsUInt32());
+        crossedX += crossedX << 32;
+        crossedY += crossedY << 32;
+        x += crossedX & upperHalf;
+        y += crossedY & upperHalf;
+    }
+
+    /// <summary>What the loop of <see cref="SelectToTie"/> needs besides its data. It reads them from memory before it begins, so that they stay in registers: constants that the compiler knows are loaded anew in each round.</summary>
+    private readonly struct LoopConstants(ushort upper)
+    {
+        public readonly Vector256<ulong> Mix1 = Vector256.Create(MaskKernels.Mix1);
+        public readonly Vector256<ulong> Mix1Crossed = Vector256.Create(BitOperations.RotateLeft(MaskKernels.Mix1, 32));
+        public readonly Vector256<ulong> Mix2 = Vector256.Create(MaskKernels.Mix2);
+        public readonly Vector256<ulong> Mix2Crossed = Vector256.Create(BitOperations.RotateLeft(MaskKernels.Mix2, 32));
+        public readonly Vector256<ulong> UpperHalf = Vector256.Create(0xFFFFFFFF00000000);
+        public readonly Vector256<ulong> Step = Vector256.Create(unchecked(Golden * 4));
+        public readonly Vector256<ushort> Upper = Vector256.Create(upper);
+        public readonly Vector256<ushort> Sign = Vector256.Create((ushort)0x8000);
+
+        // Unsigned numbers compare as signed ones whose highest bit is the other.
+        public readonly Vector256<short> SignedUpper = Vector256.Create((ushort)(upper ^ 0x8000)).AsInt16();
     }
 
     // Selects sixteen elements.
