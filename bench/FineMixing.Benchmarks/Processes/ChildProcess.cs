@@ -29,7 +29,11 @@ internal static class ChildProcess
 
     private static (string Output, double PeakMegabytes) Start(string program, string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+
+        // What this program asks for itself is not what a process has that starts anew.
+        start.Environment["DOTNET_TC_QuickJit"] = "1";
+        using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var error = process.StandardError.ReadToEndAsync();
         var peak = 0.0;

@@ -235,7 +235,11 @@ public static class FileMixing
     private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);
 
     /// <summary>A run of elements of one tensor, what is done with it, and where its result goes.</summary>
-    private sealed record Piece(TensorPlan Tensor, TensorMixing Mixing, FilePiece Place);
+    private sealed record Piece(TensorPlan Tensor, TensorMixing Mixing, FilePiece Place)
+    {
+        /// <summary>The same elements of a model's tensor.</summary>
+        public TensorRun Run(TensorInfo tensor) => new(tensor, Place.Start * tensor.DType.BitSize() / 8, Place.Count * tensor.DType.BitSize() / 8);
+    }
 
     /// <summary>Neighbours in a file, written together.</summary>
     private sealed record Chunk(IReadOnlyList<Piece> Pieces, OutputFile File)
@@ -247,22 +251,38 @@ public static class FileMixing
         public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
         {
             var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor.Suspect));
+            var (suspectIsRead, allOfBase) = (false, default(Memory<byte>));
+            if (Pieces.All(p => p.Tensor.Action == TensorAction.Mixed))
+            {
+                suspectIsRead = JointRead.Try(suspect, [.. Pieces.Select(p => p.Run(p.Tensor.Suspect))], bytes.Span);
+                if (Pieces.All(p => plan.ReadsBase(p.Tensor) && p.Tensor.Base!.DType == p.Tensor.Suspect.DType))
+                {
+                    allOfBase = buffers.Get(1, bytes.Length);
+                    if (!JointRead.Try(@base, [.. Pieces.Select(p => p.Run(p.Tensor.Base!))], allOfBase.Span))
+                        allOfBase = default;
+                }
+            }
+
             foreach (var piece in Pieces)
-                Mix(piece, bytes.Slice((int)(piece.Place.Offset - Offset), (int)piece.Place.Length), plan, suspect, @base, others, buffers, checkFinite);
+            {
+                var (start, length) = ((int)(piece.Place.Offset - Offset), (int)piece.Place.Length);
+                Mix(piece, bytes.Slice(start, length), suspectIsRead, allOfBase.IsEmpty ? default : allOfBase.Slice(start, length), plan, suspect, @base, others, buffers, checkFinite);
+            }
+
             RandomAccess.Write(File.Handle, bytes.Span, Offset);
             if (File.Flush)
                 EarlyFlush.Begin(File.Handle, Offset, Length);
         }
 
-        private static void Mix(Piece piece, Memory<byte> target, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
+        private static void Mix(Piece piece, Memory<byte> target, bool suspectIsRead, Memory<byte> baseBytes, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
         {
             // The result replaces the suspect's bytes: three buffers less to go through the cache.
             var (tensor, place) = (piece.Tensor, piece.Place);
-            if (tensor.Action is TensorAction.Suspect or TensorAction.Mixed)
+            if (!suspectIsRead && tensor.Action is (TensorAction.Suspect or TensorAction.Mixed))
                 suspect.Read(tensor.Suspect, place.Start * tensor.Suspect.DType.BitSize() / 8, target.Span);
             var inputs = new MixInputs(
                 new MixSource(tensor.Suspect.DType, target),
-                plan.ReadsBase(tensor) ? Read(@base, tensor.Base!, 1) : default,
+                !baseBytes.IsEmpty ? new MixSource(tensor.Base!.DType, baseBytes) : plan.ReadsBase(tensor) ? Read(@base, tensor.Base!, 1) : default,
                 tensor.Others.Count == 0 ? [] : [.. tensor.Others.Select((o, i) => Read(others[i], o, 2 + i))]);
             piece.Mixing.Mix(place.Start, inputs, target.Span, checkFinite);
 
