@@ -8,39 +8,42 @@ namespace FineMixing.Checkpoints;
 /// <param name="Length">Bytes.</param>
 internal readonly record struct TensorRun(TensorInfo Tensor, long Offset, long Length);
 
-/// <summary>Reads runs of several tensors with one call where they lie side by side in a file, as in most models they do: small tensors cost more calls than bytes otherwise.</summary>
-internal static class JointRead
+/// <summary>Runs of several tensors that lie side by side in a file, as in most models they do, and are read with one call: small tensors cost more calls than bytes otherwise.</summary>
+/// <param name="File">The open file.</param>
+/// <param name="Offset">Where the first run begins in it.</param>
+/// <param name="Length">Bytes of all.</param>
+internal sealed record JointRead(SafeFileHandle File, long Offset, long Length)
 {
-    /// <summary>Tries; the caller reads run by run if it fails, which also finds out what is wrong, and calls <see cref="IFileCheckpoint.EnsureUnchanged"/> in the end.</summary>
-    /// <param name="checkpoint">The checkpoint.</param>
+    /// <summary>Null when they do not lie side by side, or not in files.</summary>
+    /// <param name="checkpoint">The checkpoint; who reads calls <see cref="IFileCheckpoint.EnsureUnchanged"/> in the end.</param>
     /// <param name="runs">In the order in which they are wanted.</param>
-    /// <param name="destination">Filled when all lie side by side; of no use otherwise.</param>
-    public static bool Try(ICheckpoint checkpoint, IReadOnlyList<TensorRun> runs, Span<byte> destination)
+    public static JointRead? Find(ICheckpoint checkpoint, IReadOnlyList<TensorRun> runs)
     {
         if (checkpoint is not IFileCheckpoint files)
-            return false;
+            return null;
         SafeFileHandle? handle = null;
         long begin = 0, end = 0;
         foreach (var run in runs)
         {
             if (!files.TryGetFileSegment(run.Tensor, out var file, out var offset) || run.Offset + run.Length > run.Tensor.ByteLength)
-                return false;
+                return null;
             offset += run.Offset;
             if (handle is null)
                 (handle, begin) = (file, offset);
             else if (handle != file || offset != end)
-                return false;
+                return null;
             end = offset + run.Length;
         }
 
-        return handle is not null && end - begin == destination.Length && IsRead(handle, begin, destination);
+        return handle is null ? null : new JointRead(handle, begin, end - begin);
     }
 
-    private static bool IsRead(SafeFileHandle handle, long offset, Span<byte> destination)
+    /// <summary>Fills the destination; false if that fails for any reason, which reading run by run finds out.</summary>
+    public bool Try(Span<byte> destination)
     {
         try
         {
-            return RandomAccess.Read(handle, destination, offset) == destination.Length;
+            return destination.Length == Length && RandomAccess.Read(File, destination, Offset) == Length;
         }
         catch (IOException)
         {

@@ -169,7 +169,7 @@ public static class FileMixing
 
         // Whole tensors can be large: one at a time then, and the hashing afterwards, on all threads.
         var wholeTensors = plan.Tensors.Any(t => mixings[t.Suspect.Name].InOnePiece);
-        using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count));
+        using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count + 2));
         WorkerThreads.Run(Chunks(), wholeTensors ? 1 : plan.Options.ThreadCount, chunk =>
         {
             chunk.Mix(plan, suspect, @base, others, buffers.Value!, plan.Options.CheckFinite);
@@ -250,19 +250,16 @@ public static class FileMixing
 
         public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
         {
-            var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor.Suspect));
-            var (suspectIsRead, allOfBase) = (false, default(Memory<byte>));
-            if (Pieces.All(p => p.Tensor.Action == TensorAction.Mixed))
-            {
-                suspectIsRead = JointRead.Try(suspect, [.. Pieces.Select(p => p.Run(p.Tensor.Suspect))], bytes.Span);
-                if (Pieces.All(p => plan.ReadsBase(p.Tensor) && p.Tensor.Base!.DType == p.Tensor.Suspect.DType))
-                {
-                    allOfBase = buffers.Get(1, bytes.Length);
-                    if (!JointRead.Try(@base, [.. Pieces.Select(p => p.Run(p.Tensor.Base!))], allOfBase.Span))
-                        allOfBase = default;
-                }
-            }
-
+            var mixed = Pieces.All(p => p.Tensor.Action == TensorAction.Mixed);
+            var ours = mixed ? JointRead.Find(suspect, [.. Pieces.Select(p => p.Run(p.Tensor.Suspect))]) : null;
+            var theirs = mixed && Pieces.All(p => plan.ReadsBase(p.Tensor) && p.Tensor.Base!.DType == p.Tensor.Suspect.DType)
+                ? JointRead.Find(@base, [.. Pieces.Select(p => p.Run(p.Tensor.Base!))])
+                : null;
+            var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor.Suspect), ours?.Offset ?? 0, Offset);
+            var suspectIsRead = ours?.Try(bytes.Span) == true;
+            var allOfBase = theirs is null ? default : buffers.Get(1, bytes.Length, theirs.Offset);
+            if (theirs?.Try(allOfBase.Span) == false)
+                allOfBase = default;
             foreach (var piece in Pieces)
             {
                 var (start, length) = ((int)(piece.Place.Offset - Offset), (int)piece.Place.Length);
@@ -297,18 +294,5 @@ public static class FileMixing
         private static int Size(long length, TensorInfo tensor) => length <= Array.MaxLength
             ? (int)length
             : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {length} bytes; methods that need whole tensors handle at most {Array.MaxLength}."));
-    }
-
-    /// <summary>The buffers of one thread, one for each model, grown when needed.</summary>
-    private sealed class ChunkBuffers(int others)
-    {
-        private readonly byte[][] _buffers = [.. Enumerable.Repeat(Array.Empty<byte>(), others + 2)];
-
-        public Memory<byte> Get(int slot, int length)
-        {
-            if (_buffers[slot].Length < length)
-                _buffers[slot] = GC.AllocateUninitializedArray<byte>(length);
-            return _buffers[slot].AsMemory(0, length);
-        }
     }
 }

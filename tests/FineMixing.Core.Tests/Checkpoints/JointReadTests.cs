@@ -13,7 +13,9 @@ public class JointReadTests
         using var checkpoint = Open(folder, long.MaxValue);
         TensorRun[] runs = [new(Tensor(checkpoint, "a"), 40, 160), new(Tensor(checkpoint, "b"), 0, 28), new(Tensor(checkpoint, "c"), 0, 100)];
         var bytes = new byte[288];
-        Assert.True(JointRead.Try(checkpoint, runs, bytes));
+        var read = JointRead.Find(checkpoint, runs);
+        Assert.NotNull(read);
+        Assert.True(read.Try(bytes));
         byte[] expected = [.. StateDicts.Bytes(Sample, runs[0].Tensor)[40..], .. StateDicts.Bytes(Sample, runs[1].Tensor), .. StateDicts.Bytes(Sample, runs[2].Tensor)[..100]];
         Assert.Equal(expected, bytes);
     }
@@ -24,7 +26,7 @@ public class JointReadTests
         using var folder = new TemporaryFolder();
         using var checkpoint = Open(folder, long.MaxValue);
         var (a, b, c) = (Tensor(checkpoint, "a"), Tensor(checkpoint, "b"), Tensor(checkpoint, "c"));
-        bool Read(ICheckpoint from, int length, params TensorRun[] runs) => JointRead.Try(from, runs, new byte[length]);
+        bool Read(ICheckpoint from, int length, params TensorRun[] runs) => JointRead.Find(from, runs)?.Try(new byte[length]) == true;
         Assert.True(Read(checkpoint, 8, new TensorRun(a, 192, 8)));
         Assert.False(Read(checkpoint, 228, new TensorRun(b, 0, 28), new TensorRun(a, 0, 200)));
         Assert.False(Read(checkpoint, 360, new TensorRun(a, 0, 200), new TensorRun(c, 0, 160)));
@@ -42,13 +44,13 @@ public class JointReadTests
         using (var shards = Open(folder, 200))
         {
             TensorRun[] runs = [new(Tensor(shards, "a"), 0, 200), new(Tensor(shards, "b"), 0, 28)];
-            Assert.False(JointRead.Try(shards, runs, new byte[228]));
+            Assert.Null(JointRead.Find(shards, runs));
         }
 
         using var other = new TemporaryFolder();
         using var checkpoint = Open(other, long.MaxValue);
         TestFiles.Truncate(other["model.safetensors"], 4096 + 100);
-        Assert.False(JointRead.Try(checkpoint, [new(Tensor(checkpoint, "a"), 0, 200)], new byte[200]));
+        Assert.False(JointRead.Find(checkpoint, [new(Tensor(checkpoint, "a"), 0, 200)])!.Try(new byte[200]));
     }
 
     private static ICheckpoint Open(TemporaryFolder folder, long shardBytes)
