@@ -44,7 +44,7 @@ internal static class MaskKernels
     /// <summary>Lanes made at a time: 4 KiB, which stays in the first-level cache between making and using them.</summary>
     public const int BlockElements = 2048;
 
-    // Of two bytes, in the widest vector that everything has.
+    // Values of 16 bits in a vector of 256.
     private const int Elements = 16;
 
     private const ulong Golden = 0x9E3779B97F4A7C15;
