@@ -56,7 +56,11 @@ public sealed record MixerInputs(bool UsesBase, int MinimumOthers, int MaximumOt
 /// <param name="Ratio">The reserve ratio of this tensor, from the schedule.</param>
 /// <param name="OtherCount">The number of models besides suspect and base.</param>
 /// <param name="Options">Seed, granularity and the rest.</param>
-public sealed record TensorMixContext(TensorInfo Tensor, double Ratio, int OtherCount, MixingOptions Options);
+public sealed record TensorMixContext(TensorInfo Tensor, double Ratio, int OtherCount, MixingOptions Options)
+{
+    /// <summary>Memory that the tensors of a run use one after the other.</summary>
+    internal ScratchArrays Scratch { get; init; } = new();
+}
 
 /// <summary>Elements of one model.</summary>
 /// <param name="DType">Their type.</param>

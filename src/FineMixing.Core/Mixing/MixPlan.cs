@@ -51,6 +51,8 @@ internal sealed class MixPlan
 
     public IReadOnlyList<TensorPlan> Tensors { get; }
 
+    public ScratchArrays Scratch { get; } = new();
+
     public long TotalBytes
     {
         get

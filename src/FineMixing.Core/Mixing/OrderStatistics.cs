@@ -1,54 +1,72 @@
 namespace FineMixing.Mixing;
 
-/// <summary>Selection of the k smallest or largest of many non-negative numbers without sorting them.</summary>
+/// <summary>Selection of the k smallest or largest of many numbers, by their size without sign, without sorting them.</summary>
 internal static class OrderStatistics
 {
     /// <summary>A bitmap of the k smallest or largest values; of equal values those of lower index.</summary>
-    /// <param name="values">Not negative, no NaN: their bit patterns then order like the numbers.</param>
+    /// <param name="values">No NaN: without the sign their bit patterns order like their sizes.</param>
     /// <param name="k">How many, 0..count.</param>
     /// <param name="largest">Largest instead of smallest.</param>
     public static ulong[] Select(ReadOnlySpan<float> values, long k, bool largest)
     {
         var bits = new ulong[(values.Length + 63) / 64];
-        if (k == 0)
-            return bits;
-        var flip = largest ? uint.MaxValue : 0;
-        var (bound, below) = Bound(values, k, flip);
-        var ties = k - below;
+        var threshold = Threshold(values, k, largest);
         for (var i = 0; i < values.Length; i++)
         {
-            var key = Key(values[i]) ^ flip;
-            if (key < bound || (key == bound && ties-- > 0))
+            if (threshold.Takes(values[i]))
                 bits[i / 64] |= 1UL << (i % 64);
         }
 
         return bits;
     }
 
-    // -0.0 and 0.0 are the same size.
-    private static uint Key(float value) => BitConverter.SingleToUInt32Bits(value) & 0x7FFFFFFF;
-
-    // The key of the k-th element and how many keys are below it: a histogram of the upper, then of the lower 16 bits.
-    private static (uint Bound, long Below) Bound(ReadOnlySpan<float> values, long k, uint flip)
+    /// <summary>What tells the k smallest or largest values, when asked for each in order.</summary>
+    /// <inheritdoc cref="Select" path="/param"/>
+    public static SizeThreshold Threshold(ReadOnlySpan<float> values, long k, bool largest)
     {
-        var histogram = new long[1 << 16];
-        foreach (var value in values)
-            histogram[(Key(value) ^ flip) >> 16]++;
+        var flip = largest ? uint.MaxValue : 0;
+        if (k == 0)
+            return new SizeThreshold(flip, 0, 0);
+
+        // Digit by digit from the highest: the digit of the k-th key, and how many keys with the same digits before it are below. Counters of 11 bits stay in the first-level cache.
+        uint bound = 0;
         long below = 0;
-        uint upper = 0;
-        while (below + histogram[upper] < k)
-            below += histogram[upper++];
-        Array.Clear(histogram);
-        foreach (var value in values)
+        Span<int> histogram = stackalloc int[1 << 11];
+        foreach (var (shift, digitBits) in ((int, int)[])[(21, 11), (10, 11), (0, 10)])
         {
-            var key = Key(value) ^ flip;
-            if (key >> 16 == upper)
-                histogram[key & 0xFFFF]++;
+            histogram.Clear();
+            var mask = (1u << digitBits) - 1;
+            var higher = shift + digitBits == 32 ? 0 : uint.MaxValue << (shift + digitBits);
+            foreach (var value in values)
+            {
+                var key = SizeThreshold.Key(value) ^ flip;
+                if ((key & higher) == bound)
+                    histogram[(int)(key >> shift & mask)]++;
+            }
+
+            uint digit = 0;
+            while (below + histogram[(int)digit] < k)
+                below += histogram[(int)digit++];
+            bound |= digit << shift;
         }
 
-        uint lower = 0;
-        while (below + histogram[lower] < k)
-            below += histogram[lower++];
-        return ((upper << 16) | lower, below);
+        return new SizeThreshold(flip, bound, k - below);
+    }
+}
+
+/// <summary>Tells the smallest or largest of values that it is asked for in order; of those that are equal the first.</summary>
+/// <param name="flip">All bits set for the largest, none for the smallest.</param>
+/// <param name="bound">The key of the last that is taken.</param>
+/// <param name="ties">How many of those with that key are taken.</param>
+internal struct SizeThreshold(uint flip, uint bound, long ties)
+{
+    /// <summary>A number that orders like the size of a value; -0.0 and 0.0 are the same size.</summary>
+    public static uint Key(float value) => BitConverter.SingleToUInt32Bits(value) & 0x7FFFFFFF;
+
+    /// <summary>Whether the next value is one of them.</summary>
+    public bool Takes(float value)
+    {
+        var key = Key(value) ^ flip;
+        return key < bound || (key == bound && ties-- > 0);
     }
 }

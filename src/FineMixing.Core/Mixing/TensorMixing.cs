@@ -19,7 +19,7 @@ internal sealed class TensorMixing
         _options = plan.Options;
         InOnePiece = tensor.Action == TensorAction.Mixed && plan.Mixer.NeedsWholeTensors;
         if (tensor.Action == TensorAction.Mixed)
-            _mixer = plan.Mixer.Prepare(new TensorMixContext(tensor.Suspect, tensor.Ratio, tensor.Others.Count, plan.Options));
+            _mixer = plan.Mixer.Prepare(new TensorMixContext(tensor.Suspect, tensor.Ratio, tensor.Others.Count, plan.Options) { Scratch = plan.Scratch });
     }
 
     /// <summary>True when the tensor must be mixed in one run.</summary>

@@ -36,7 +36,7 @@ public abstract class ArithmeticMixer : IWeightMixer
     public ITensorMixer Prepare(TensorMixContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return new ArithmeticTensorMixer(context.Tensor.DType, For(context));
+        return new ArithmeticTensorMixer(context.Tensor.DType, For(context), context.Scratch);
     }
 
     /// <summary>Checks the parameters for a tensor and returns its calculation.</summary>

@@ -8,7 +8,8 @@ namespace FineMixing.Mixing.Mixers;
 /// <param name="Suspect">Of the suspect.</param>
 /// <param name="Base">Of the base; empty when the mixer does not use it.</param>
 /// <param name="Others">Of the others.</param>
-internal readonly record struct ArithmeticInputs(ReadOnlyMemory<float> Suspect, ReadOnlyMemory<float> Base, IReadOnlyList<ReadOnlyMemory<float>> Others)
+/// <param name="Array">Gives an array of exactly this length for as long as the calculation lasts.</param>
+internal readonly record struct ArithmeticInputs(SingleValues Suspect, SingleValues Base, IReadOnlyList<SingleValues> Others, Func<int, float[]> Array)
 {
     /// <summary>The suspect, then the others: all models but the base.</summary>
     public ReadOnlySpan<float> Model(int index) => index == 0 ? Suspect.Span : Others[index - 1].Span;
@@ -16,18 +17,21 @@ internal readonly record struct ArithmeticInputs(ReadOnlyMemory<float> Suspect, 
     /// <summary>The number of models but the base.</summary>
     public int ModelCount => Others.Count + 1;
 
-    /// <summary>The change a model made to the base (its task vector), in new memory.</summary>
+    /// <summary>The change a model made to the base (its task vector), free to be written to.</summary>
     public float[] Change(int model)
     {
-        var change = GC.AllocateUninitializedArray<float>(Base.Length);
+        var change = Array(Base.Length);
         TensorPrimitives.Subtract(Model(model), Base.Span, change);
         return change;
     }
 }
 
-/// <summary>Mixes by calculating in single precision: widens every input from its own type, and rounds the result once to the suspect's.</summary>
-internal sealed class ArithmeticTensorMixer(DType dtype, ArithmeticTensorMixer.Combine combine) : ITensorMixer
+/// <summary>Mixes by calculating in single precision: widens inputs of other types, and rounds the result once to the suspect's.</summary>
+internal sealed class ArithmeticTensorMixer(DType dtype, ArithmeticTensorMixer.Combine combine, ScratchArrays scratch) : ITensorMixer
 {
+    // Pieces of a tensor come in any size: the pool has something for each. Whole tensors come in few, and it would give up to twice as much.
+    private const int MostPooled = 1 << 20;
+
     /// <summary>Calculates a run of elements.</summary>
     /// <param name="start">The index of the first element.</param>
     /// <param name="inputs">The models' values.</param>
@@ -36,33 +40,35 @@ internal sealed class ArithmeticTensorMixer(DType dtype, ArithmeticTensorMixer.C
 
     public void Mix(long start, MixInputs inputs, Span<byte> destination)
     {
-        var count = destination.Length / (dtype.BitSize() / 8);
-        var rented = new List<float[]>();
+        var (rented, taken) = (new List<float[]>(), new List<float[]>());
         try
         {
-            var result = Rent();
-            combine(start, new ArithmeticInputs(Widen(inputs.Suspect), Widen(inputs.Base), [.. inputs.Others.Select(Widen)]), result.AsSpan(0, count));
-            FloatConversion.FromFloat32(dtype, result.AsSpan(0, count), destination);
+            var result = Memory(destination.Length / (dtype.BitSize() / 8)).Span;
+            combine(start, new ArithmeticInputs(Values(inputs.Suspect), Values(inputs.Base), [.. inputs.Others.Select(Values)], Exactly), result);
+            FloatConversion.FromFloat32(dtype, result, destination);
         }
         finally
         {
-            foreach (var array in rented)
-                ArrayPool<float>.Shared.Return(array);
+            rented.ForEach(array => ArrayPool<float>.Shared.Return(array));
+            taken.ForEach(scratch.Return);
         }
 
-        float[] Rent()
+        SingleValues Values(MixSource source) => new(source, Memory);
+
+        Memory<float> Memory(int count)
         {
+            if (count > MostPooled)
+                return Exactly(count);
             rented.Add(ArrayPool<float>.Shared.Rent(count));
-            return rented[^1];
+            return rented[^1].AsMemory(0, count);
         }
 
-        ReadOnlyMemory<float> Widen(MixSource source)
+        float[] Exactly(int count)
         {
-            if (source.Bytes.IsEmpty)
-                return default;
-            var values = Rent();
-            FloatConversion.ToFloat32(source.DType, source.Bytes.Span, values.AsSpan(0, count));
-            return values.AsMemory(0, count);
+            if (count <= MostPooled)
+                return new float[count];
+            taken.Add(scratch.Take(count));
+            return taken[^1];
         }
     }
 }

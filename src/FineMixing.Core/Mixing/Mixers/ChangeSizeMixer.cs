@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Numerics.Tensors;
 using FineMixing.Checkpoints;
 
 namespace FineMixing.Mixing.Mixers;
@@ -50,16 +50,19 @@ public sealed class ChangeSizeMixer : IWeightMixer
         public void Mix(long start, MixInputs inputs, Span<byte> destination)
         {
             var count = checked((int)context.Tensor.ElementCount);
-            var change = ArrayPool<float>.Shared.Rent(count);
-            var values = ArrayPool<float>.Shared.Rent(count);
-            FloatConversion.ToFloat32(inputs.Suspect.DType, inputs.Suspect.Bytes.Span, change.AsSpan(0, count));
-            FloatConversion.ToFloat32(inputs.Base.DType, inputs.Base.Bytes.Span, values.AsSpan(0, count));
-            for (var i = 0; i < count; i++)
-                change[i] = Math.Abs(change[i] - values[i]);
-            ArrayPool<float>.Shared.Return(values);
-            var kept = OrderStatistics.Select(change.AsSpan(0, count), RandomMask.KeptCount(context.Ratio, count), largest);
-            ArrayPool<float>.Shared.Return(change);
+            var taken = new List<float[]>();
+            var (suspect, @base) = (new SingleValues(inputs.Suspect, n => Take(n)), new SingleValues(inputs.Base, n => Take(n)));
+            var change = Take(count);
+            TensorPrimitives.Subtract(suspect.Span, @base.Span, change);
+            var kept = OrderStatistics.Select(change, RandomMask.KeptCount(context.Ratio, count), largest);
+            taken.ForEach(context.Scratch.Return);
             new BitmapTensorMixer(context.Tensor.DType, kept).Mix(0, inputs, destination);
+
+            float[] Take(int length)
+            {
+                taken.Add(context.Scratch.Take(length));
+                return taken[^1];
+            }
         }
     }
 }

@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 
 namespace FineMixing.Mixing.Mixers;
 
@@ -23,13 +22,12 @@ internal static class TaskVectors
     {
         if (keep + drop >= change.Length && drop == 0)
             return;
-        var sizes = GC.AllocateUninitializedArray<float>(change.Length);
-        TensorPrimitives.Abs(change, sizes);
-        var upper = OrderStatistics.Select(sizes, Math.Min(change.Length, keep + drop), largest: true);
-        var top = OrderStatistics.Select(sizes, drop, largest: true);
+        var upper = OrderStatistics.Threshold(change, Math.Min(change.Length, keep + drop), largest: true);
+        var top = OrderStatistics.Threshold(change, drop, largest: true);
         for (var i = 0; i < change.Length; i++)
         {
-            if (((upper[i / 64] & ~top[i / 64]) >> (i % 64) & 1) == 0)
+            var (kept, dropped) = (upper.Takes(change[i]), top.Takes(change[i]));
+            if (!kept || dropped)
                 change[i] = 0;
         }
     }
