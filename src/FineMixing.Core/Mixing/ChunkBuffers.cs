@@ -27,6 +27,16 @@ internal sealed class ChunkBuffers(int count)
         return _buffers[slot].AsMemory(Math.Min(start, _buffers[slot].Length - length), length);
     }
 
+    /// <summary>Frees buffers larger than this: they would be held while other threads need as much.</summary>
+    public void DropLargerThan(int bytes)
+    {
+        for (var slot = 0; slot < _buffers.Length; slot++)
+        {
+            if (_buffers[slot].Length > bytes)
+                _buffers[slot] = [];
+        }
+    }
+
     // From the source's place within a page to the buffer's: a quarter of a page, unless the target's place is just behind that.
     private static int Distance(long source, long? target) => target is { } to && InPage(to - source - (Page / 4)) is > 0 and < 64 ? Page / 2 : Page / 4;
 

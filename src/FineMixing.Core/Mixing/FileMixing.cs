@@ -55,7 +55,7 @@ public sealed record FileMixingResult(IReadOnlyList<string> Files, IReadOnlyList
 /// <summary>Mixes checkpoints from files to files in memory that does not grow with them.</summary>
 /// <remarks>
 /// Each thread reads a chunk of every model, mixes it in its buffers and writes it to its place in a preallocated file. The bytes written depend on the models, the method, its options and the
-/// shard limit alone. Methods that need whole tensors hold one tensor at a time. Files appear under their names when all are complete; a failure or cancellation leaves the folder as it was.
+/// shard limit alone. Methods that need whole tensors hold at the same time no more than the largest takes, or 64 MB. Files appear under their names when all are complete; a failure or cancellation leaves the folder as it was.
 /// </remarks>
 public static class FileMixing
 {
@@ -156,6 +156,9 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
+    // Whole tensors that are mixed at the same time may have as much together.
+    private const int LeastWholeBytes = 64 << 20;
+
     // Configuration and tokenizer come from the suspect's folder where the caller names no other.
     private static FileMixingOptions? WithOtherFiles(FileMixingOptions? options, string suspect) =>
         Directory.Exists(suspect) && options?.CopyOtherFilesFrom is null ? (options ?? new FileMixingOptions()) with { CopyOtherFilesFrom = suspect } : options;
@@ -167,12 +170,23 @@ public static class FileMixing
         long done = 0;
         var reporting = new object();
 
-        // Whole tensors can be large: one at a time then, and the hashing afterwards, on all threads.
+        // Whole tensors can be large: at the same time no more of them than the largest takes, and the hashing afterwards.
         var wholeTensors = plan.Tensors.Any(t => mixings[t.Suspect.Name].InOnePiece);
+        var budget = wholeTensors ? new ByteBudget(Math.Max(LeastWholeBytes, plan.Tensors.Max(t => t.Suspect.ByteLength) + chunkBytes)) : null;
         using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count + 2));
-        WorkerThreads.Run(Chunks(), wholeTensors ? 1 : plan.Options.ThreadCount, chunk =>
+        WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, chunk =>
         {
-            chunk.Mix(plan, suspect, @base, others, buffers.Value!, plan.Options.CheckFinite);
+            void Mix() => chunk.Mix(plan, suspect, @base, others, buffers.Value!, plan.Options.CheckFinite);
+            if (budget is not null)
+            {
+                budget.Use(chunk.Length, Mix);
+                buffers.Value!.DropLargerThan(LeastWholeBytes);
+            }
+            else
+            {
+                Mix();
+            }
+
             long now;
             lock (reporting)
             {
