@@ -53,12 +53,13 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     {
         var pairs = CheckpointComparison.Compare(suspect, @base).Pairs;
         var layers = new Dictionary<string, Sums>(StringComparer.Ordinal);
+        var buffers = new TensorReader.PairBuffers();
         foreach (var (ours, theirs) in pairs.Where(p => IsCompared(p.Suspect) && IsCompared(p.Base)))
         {
             var layer = LayerOf(ours.Name);
             if (!layers.TryGetValue(layer, out var sums))
                 layers.Add(layer, sums = new Sums());
-            TensorReader.ForEachChunk(suspect, ours, @base, theirs, mostRuns, sums.Add, cancellationToken);
+            TensorReader.ForEachChunk(suspect, ours, @base, theirs, mostRuns, buffers, sums.Add, cancellationToken);
         }
 
         var drifts = layers.Select(l => l.Value.ToDrift(l.Key)).ToArray();

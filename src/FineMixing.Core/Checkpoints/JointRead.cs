@@ -17,7 +17,7 @@ internal sealed record JointRead(SafeFileHandle File, long Offset, long Length)
     /// <summary>Null when they do not lie side by side, or not in files.</summary>
     /// <param name="checkpoint">The checkpoint; who reads calls <see cref="IFileCheckpoint.EnsureUnchanged"/> in the end.</param>
     /// <param name="runs">In the order in which they are wanted.</param>
-    public static JointRead? Find(ICheckpoint checkpoint, IReadOnlyList<TensorRun> runs)
+    public static JointRead? Find(ICheckpoint checkpoint, TensorRun[] runs)
     {
         if (checkpoint is not IFileCheckpoint files)
             return null;

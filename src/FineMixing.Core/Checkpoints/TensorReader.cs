@@ -26,20 +26,17 @@ internal static class TensorReader
         }
     }
 
-    /// <summary>Calls back with pieces of two tensors of equal shape, in single precision: all, or at most so many short runs at equal distances.</summary>
-    public static void ForEachChunk(ICheckpoint checkpoint1, TensorInfo tensor1, ICheckpoint checkpoint2, TensorInfo tensor2, long mostRuns, Action<ReadOnlySpan<float>, ReadOnlySpan<float>> visit, CancellationToken cancellationToken)
+    /// <summary>Calls back with pieces of two tensors of equal shape, in single precision: all, or at most so many short runs at equal distances. The buffers serve the next pair again.</summary>
+    public static void ForEachChunk(ICheckpoint checkpoint1, TensorInfo tensor1, ICheckpoint checkpoint2, TensorInfo tensor2, long mostRuns, PairBuffers buffers, Action<ReadOnlySpan<float>, ReadOnlySpan<float>> visit, CancellationToken cancellationToken)
     {
         var whole = tensor1.ElementCount / RunElements <= mostRuns;
         var length = whole ? ChunkElements : RunElements;
         var step = whole ? ChunkElements : (tensor1.ElementCount - RunElements) / (mostRuns - 1);
-        var bytes1 = new byte[length * tensor1.DType.BitSize() / 8];
-        var bytes2 = new byte[length * tensor2.DType.BitSize() / 8];
-        var values1 = new float[length];
-        var values2 = new float[length];
+        var (bytes1, bytes2) = (buffers.First(length * tensor1.DType.BitSize() / 8), buffers.Second(length * tensor2.DType.BitSize() / 8));
         for (long start = 0; start < tensor1.ElementCount && (whole || start <= tensor1.ElementCount - RunElements); start += step)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            visit(Fill(checkpoint1, tensor1, start, length, bytes1, values1), Fill(checkpoint2, tensor2, start, length, bytes2, values2));
+            visit(Fill(checkpoint1, tensor1, start, length, bytes1, buffers.FirstValues), Fill(checkpoint2, tensor2, start, length, bytes2, buffers.SecondValues));
         }
     }
 
@@ -68,6 +65,23 @@ internal static class TensorReader
         checkpoint.Read(tensor, first * size, raw);
         FloatConversion.ToFloat32(tensor.DType, raw, values);
         return values.AsSpan(0, count);
+    }
+
+    /// <summary>What reading pairs of tensors needs.</summary>
+    public sealed class PairBuffers
+    {
+        private byte[] _first = [];
+        private byte[] _second = [];
+
+        public float[] FirstValues { get; } = new float[ChunkElements];
+
+        public float[] SecondValues { get; } = new float[ChunkElements];
+
+        public byte[] First(int length) => _first = AtLeast(_first, length);
+
+        public byte[] Second(int length) => _second = AtLeast(_second, length);
+
+        private static byte[] AtLeast(byte[] buffer, int length) => buffer.Length >= length ? buffer : new byte[length];
     }
 
     private static void Widen(DType dtype, ReadOnlySpan<byte> raw, Span<double> values)

@@ -156,6 +156,8 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
+    private const long CollectEvery = 512 << 20;
+
     // Whole tensors that are mixed at the same time may have as much together.
     private const int LeastWholeBytes = 64 << 20;
 
@@ -190,8 +192,13 @@ public static class FileMixing
             long now;
             lock (reporting)
             {
+                var before = done;
                 now = done += chunk.Length;
                 progress?.Report(new MixingProgress(now, total));
+
+                // Little is left over from a window, but the collector does not look before it has as much as the processor's cache holds.
+                if (now / CollectEvery > before / CollectEvery)
+                    GC.Collect(0, GCCollectionMode.Forced);
             }
 
             if (!wholeTensors && chunk.File.Hash is { } hash)
@@ -256,7 +263,7 @@ public static class FileMixing
     }
 
     /// <summary>Neighbours in a file, written together.</summary>
-    private sealed record Chunk(IReadOnlyList<Piece> Pieces, OutputFile File)
+    private sealed record Chunk(Piece[] Pieces, OutputFile File)
     {
         public long Offset => Pieces[0].Place.Offset;
 
@@ -264,10 +271,9 @@ public static class FileMixing
 
         public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
         {
-            var mixed = Pieces.All(p => p.Tensor.Action == TensorAction.Mixed);
-            var ours = mixed ? JointRead.Find(suspect, [.. Pieces.Select(p => p.Run(p.Tensor.Suspect))]) : null;
-            var theirs = mixed && Pieces.All(p => plan.ReadsBase(p.Tensor) && p.Tensor.Base!.DType == p.Tensor.Suspect.DType)
-                ? JointRead.Find(@base, [.. Pieces.Select(p => p.Run(p.Tensor.Base!))])
+            var ours = Array.TrueForAll(Pieces, p => p.Tensor.Action == TensorAction.Mixed) ? JointRead.Find(suspect, Array.ConvertAll(Pieces, p => p.Run(p.Tensor.Suspect))) : null;
+            var theirs = ours is not null && Array.TrueForAll(Pieces, p => p.Tensor.Base?.DType == p.Tensor.Suspect.DType && plan.ReadsBase(p.Tensor))
+                ? JointRead.Find(@base, Array.ConvertAll(Pieces, p => p.Run(p.Tensor.Base!)))
                 : null;
             var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor.Suspect), ours?.Offset ?? 0, Offset);
             var suspectIsRead = ours?.Try(bytes.Span) == true;
