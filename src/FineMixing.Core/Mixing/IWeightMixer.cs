@@ -59,7 +59,7 @@ public sealed record MixerInputs(bool UsesBase, int MinimumOthers, int MaximumOt
 public sealed record TensorMixContext(TensorInfo Tensor, double Ratio, int OtherCount, MixingOptions Options)
 {
     /// <summary>Memory that the tensors of a run use one after the other.</summary>
-    internal ScratchArrays Scratch { get; init; } = new();
+    internal ScratchArrays Scratch { get => field ??= new ScratchArrays(); init; }
 }
 
 /// <summary>Elements of one model.</summary>

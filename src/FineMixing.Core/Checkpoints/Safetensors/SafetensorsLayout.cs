@@ -151,6 +151,8 @@ public sealed class SafetensorsLayout
     // Own escaping, as little as JSON asks for: the bytes must not depend on what a serializer's next version prefers to escape.
     internal static string Quoted(string text)
     {
+        if (!text.AsSpan().ContainsAnyInRange('\0', '\u001f') && text.AsSpan().IndexOfAny('"', '\\') < 0)
+            return string.Concat("\"", text, "\"");
         var quoted = new StringBuilder(text.Length + 2).Append('"');
         foreach (var character in text)
         {
