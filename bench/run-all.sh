@@ -68,6 +68,7 @@ if [ -n "$quick" ]; then
   table mixing mixing --millions 20 --rounds 1
   table epur epur --small --rounds 1
   table files files --megabytes 100 --rounds 1 --cli "$tool/finemix"
+  table files-memory files-memory --megabytes 100,1500 --rounds 1 --cli "$tool/finemix"
   table optimizer optimizer --sizes minilm --rounds 2 $threads
   table training-minilm training --sizes minilm --steps 1 --rounds 1 $threads
   table evaluation evaluation --sizes minilm --rounds 1 $threads
@@ -81,6 +82,7 @@ else
   table mixing mixing --rounds 5
   table epur epur --rounds 5
   table files files --rounds 5 --cli "$tool/finemix"
+  table files-memory files-memory --cli "$tool/finemix"
   table optimizer optimizer --rounds 5 $threads
   table training-minilm training --sizes minilm --steps 4 --rounds 5 $threads
   table training-base training --sizes base --steps 2 --rounds 3 $threads

@@ -8,6 +8,7 @@ var commands = new Dictionary<string, Func<string[], int>>(StringComparer.Ordina
     ["mixing"] = MixingBenchmark.Run,
     ["epur"] = PurificationBenchmark.Run,
     ["files"] = FilesBenchmark.Run,
+    ["files-memory"] = FilesMemoryBenchmark.Run,
     ["training"] = TrainingBenchmark.Run,
     ["evaluation"] = EvaluationBenchmark.Run,
     ["epoch"] = EpochBenchmark.Run,

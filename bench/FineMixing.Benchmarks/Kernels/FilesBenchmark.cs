@@ -153,16 +153,18 @@ internal static partial class FilesBenchmark
     [LibraryImport("libc", EntryPoint = "posix_fadvise")]
     private static partial int PosixFadvise(SafeHandle file, long offset, long length, int advice);
 
-    private static List<TensorInfo> Tensors(DType dtype, long bytes)
+    /// <summary>The shape of BERT-base or of a wider model, repeated or cut to the size.</summary>
+    internal static List<TensorInfo> Tensors(DType dtype, long bytes, int width = 768)
     {
-        // The shape of BERT-base, repeated or cut to the size.
-        var tensors = new List<TensorInfo> { new("embeddings.word_embeddings.weight", dtype, [30522, 768]) };
-        for (var layer = 0; tensors.Sum(t => t.ByteLength) < bytes; layer++)
+        var tensors = new List<TensorInfo> { new("embeddings.word_embeddings.weight", dtype, [30522, width]) };
+        var total = tensors[0].ByteLength;
+        for (var layer = 0; total < bytes; layer++)
         {
-            foreach (var (name, rows, columns) in new[] { ("attention.self.query", 768, 768), ("attention.self.key", 768, 768), ("attention.self.value", 768, 768), ("attention.output.dense", 768, 768), ("intermediate.dense", 3072, 768), ("output.dense", 768, 3072) })
+            foreach (var (name, rows, columns) in new[] { ("attention.self.query", 1, 1), ("attention.self.key", 1, 1), ("attention.self.value", 1, 1), ("attention.output.dense", 1, 1), ("intermediate.dense", 4, 1), ("output.dense", 1, 4) })
             {
-                tensors.Add(new TensorInfo(FormattableString.Invariant($"encoder.layer.{layer}.{name}.weight"), dtype, [rows, columns]));
-                tensors.Add(new TensorInfo(FormattableString.Invariant($"encoder.layer.{layer}.{name}.bias"), dtype, [rows]));
+                var prefix = FormattableString.Invariant($"encoder.layer.{layer}.{name}");
+                tensors.AddRange([new TensorInfo(prefix + ".weight", dtype, [rows * width, columns * width]), new TensorInfo(prefix + ".bias", dtype, [rows * width])]);
+                total += tensors[^2].ByteLength + tensors[^1].ByteLength;
             }
         }
 
@@ -170,7 +172,7 @@ internal static partial class FilesBenchmark
     }
 
     /// <summary>Weights calculated when they are read: between 2^-7 and 2^-3, and tuned ones within 1% of those that are not.</summary>
-    private sealed class RandomWeights(IReadOnlyList<TensorInfo> tensors, bool tuned) : ICheckpoint
+    internal sealed class RandomWeights(IReadOnlyList<TensorInfo> tensors, bool tuned) : ICheckpoint
     {
         public string Location => "random weights";
 

@@ -90,9 +90,20 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     // "bert.encoder.layer.3.attention.self.query.weight" belongs to "bert.encoder.layer.3"; without a number, to the module above its parameter.
     private static string LayerOf(string name)
     {
-        var segments = name.Split('.');
-        var number = Array.FindIndex(segments, s => s.Length > 0 && s.All(char.IsAsciiDigit));
-        return string.Join('.', segments.Take(number >= 0 ? number + 1 : Math.Max(1, segments.Length - 1)));
+        // Character by character: this runs a few times in a process, before the runtime has compiled anything better.
+        for (int i = 0, digits = 0; i <= name.Length; i++)
+        {
+            if (i < name.Length && char.IsAsciiDigit(name[i]))
+                digits++;
+            else if (i < name.Length && name[i] != '.')
+                digits = int.MinValue;
+            else if (digits > 0)
+                return name[..i];
+            else
+                digits = 0;
+        }
+
+        return name.LastIndexOf('.') is >= 0 and var last ? name[..last] : name;
     }
 
     private static double MedianCosineOf(LayerDrift[] drifts)

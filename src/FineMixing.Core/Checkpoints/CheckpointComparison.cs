@@ -60,15 +60,15 @@ public sealed record CheckpointComparison
         ArgumentNullException.ThrowIfNull(suspect);
         ArgumentNullException.ThrowIfNull(@base);
         var canonical = new CanonicalNames(suspect, @base);
-        var baseByName = canonical.Index(@base);
-        var matched = new HashSet<string>(StringComparer.Ordinal);
-        var pairs = new List<TensorPair>();
+        var baseByName = new Lazy<Dictionary<string, TensorInfo>>(() => canonical.Index(@base));
+        var matched = new HashSet<string>(suspect.Tensors.Count, StringComparer.Ordinal);
+        var pairs = new List<TensorPair>(suspect.Tensors.Count);
         var mismatches = new List<TensorPair>();
         var suspectOnly = new List<TensorInfo>();
         var stray = new List<TensorInfo>();
         foreach (var tensor in suspect.Tensors)
         {
-            if (!@base.TryGetTensor(tensor.Name, out var other) && !baseByName.TryGetValue(canonical.Of(tensor.Name), out other))
+            if (!@base.TryGetTensor(tensor.Name, out var other) && !baseByName.Value.TryGetValue(canonical.Of(tensor.Name), out other))
                 (IsStrayBuffer(tensor) ? stray : suspectOnly).Add(tensor);
             else if (!matched.Add(other.Name))
                 suspectOnly.Add(tensor);
@@ -103,9 +103,21 @@ public sealed record CheckpointComparison
     public static bool IsHead(string tensorName)
     {
         ArgumentNullException.ThrowIfNull(tensorName);
-        var segments = tensorName.Split('.');
         // A head is a module at the top, or right below the model: "classifier.weight", "bert.pooler.dense.bias".
-        return segments.Take(2).Any(s => HeadSegments.Contains(s, StringComparer.Ordinal));
+        var name = tensorName.AsSpan();
+        var top = name.IndexOf('.');
+        return IsHeadSegment(top < 0 ? name : name[..top]) || (top >= 0 && IsHeadSegment(name[(top + 1)..] is var rest && rest.IndexOf('.') is >= 0 and var dot ? rest[..dot] : rest));
+    }
+
+    private static bool IsHeadSegment(ReadOnlySpan<char> segment)
+    {
+        foreach (var head in HeadSegments)
+        {
+            if (segment.SequenceEqual(head))
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>Refuses checkpoints that cannot be mixed.</summary>

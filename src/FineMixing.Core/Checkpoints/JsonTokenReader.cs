@@ -84,10 +84,10 @@ internal sealed class JsonTokenReader
     }
 
     /// <summary>Moves to the next token, which must be of the given kind.</summary>
-    public void Expect(JsonTokenType type, string expected)
+    public void Expect(JsonTokenType type, string expected, string? tensor = null)
     {
         if (!Read() || TokenType != type)
-            throw Fault($"the {_what} has {Describe(TokenType)} where {expected} is expected");
+            throw Fault($"the {_what} has {Describe(TokenType)} where {expected} is expected", tensor: tensor);
     }
 
     /// <summary>Moves past the value that follows.</summary>
@@ -141,7 +141,7 @@ internal sealed class JsonTokenReader
 
     private string ReadText(ref Utf8JsonReader reader)
     {
-        // These three occur once per tensor: no new string for each.
+        // These occur once per tensor: no new string for each.
         var raw = reader.ValueSpan;
         if (raw.SequenceEqual("dtype"u8))
             return "dtype";
@@ -149,6 +149,10 @@ internal sealed class JsonTokenReader
             return "shape";
         if (raw.SequenceEqual("data_offsets"u8))
             return "data_offsets";
+        if (raw.SequenceEqual("F32"u8))
+            return "F32";
+        if (raw.SequenceEqual("BF16"u8))
+            return "BF16";
         try
         {
             return reader.GetString()!;

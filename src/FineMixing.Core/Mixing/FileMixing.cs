@@ -97,11 +97,10 @@ public static class FileMixing
         using var output = new OutputTransaction(outputFolder, fileOptions.Overwrite) { FlushToDisk = fileOptions.FlushToDisk };
         if (fileOptions.CopyOtherFilesFrom is { } folder)
             CheckpointWriter.AddOtherFiles(output, folder, ct);
-        var mixings = plan.Tensors.ToDictionary(t => t.Suspect.Name, t => new TensorMixing(plan, t), StringComparer.Ordinal);
         using var hashes = fileOptions.WriteManifest ? new MixingHashes([suspect, @base, .. others]) : null;
         try
         {
-            Run(plan, mixings, suspect, @base, others, shards, output, fileOptions.ChunkBytes, hashes, progress, ct);
+            Run(plan, suspect, @base, others, shards, output, fileOptions.ChunkBytes, hashes, progress, ct);
         }
         catch (NonFiniteChunkException)
         {
@@ -115,7 +114,7 @@ public static class FileMixing
             (file as IFileCheckpoint)?.EnsureUnchanged();
         if (hashes is not null)
         {
-            manifest = MixingManifest.Complete(manifest, plan, mixings, others.Count, hashes, ct);
+            manifest = MixingManifest.Complete(manifest, plan, others.Count, hashes, ct);
             output.Add(ProvenanceManifest.FileName, manifest.ToBytes());
         }
 
@@ -156,7 +155,7 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
-    private const long CollectEvery = 512 << 20;
+    private const long CollectEvery = 3L << 30;
 
     // Whole tensors that are mixed at the same time may have as much together.
     private const int LeastWholeBytes = 64 << 20;
@@ -165,29 +164,32 @@ public static class FileMixing
     private static FileMixingOptions? WithOtherFiles(FileMixingOptions? options, string suspect) =>
         Directory.Exists(suspect) && options?.CopyOtherFilesFrom is null ? (options ?? new FileMixingOptions()) with { CopyOtherFilesFrom = suspect } : options;
 
-    private static void Run(MixPlan plan, Dictionary<string, TensorMixing> mixings, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, MixingHashes? hashes, IProgress<MixingProgress>? progress, CancellationToken ct)
+    private static void Run(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, MixingHashes? hashes, IProgress<MixingProgress>? progress, CancellationToken ct)
     {
-        var plans = plan.Tensors.ToDictionary(t => t.Suspect.Name, StringComparer.Ordinal);
         var total = plan.TotalBytes;
         long done = 0;
         var reporting = new object();
 
         // Whole tensors can be large: at the same time no more of them than the largest takes, and the hashing afterwards.
-        var wholeTensors = plan.Tensors.Any(t => mixings[t.Suspect.Name].InOnePiece);
+        var wholeTensors = plan.Tensors.Any(plan.IsInOnePiece);
         var budget = wholeTensors ? new ByteBudget(Math.Max(LeastWholeBytes, plan.Tensors.Max(t => t.Suspect.ByteLength) + chunkBytes)) : null;
-        using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count + 2));
-        WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, chunk =>
+        using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count + 2), trackAllValues: true);
+        try
         {
-            void Mix() => chunk.Mix(plan, suspect, @base, others, buffers.Value!, plan.Options.CheckFinite);
-            if (budget is not null)
-            {
-                budget.Use(chunk.Length, Mix);
-                buffers.Value!.DropLargerThan(LeastWholeBytes);
-            }
+            WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, Mix, ct);
+        }
+        finally
+        {
+            foreach (var own in buffers.Values)
+                own.Dispose();
+        }
+
+        void Mix(Chunk chunk)
+        {
+            if (budget is null)
+                chunk.Mix(plan, suspect, @base, others, buffers.Value!);
             else
-            {
-                Mix();
-            }
+                MixWithin(budget, chunk);
 
             long now;
             lock (reporting)
@@ -198,23 +200,42 @@ public static class FileMixing
 
                 // Little is left over from a window, but the collector does not look before it has as much as the processor's cache holds.
                 if (now / CollectEvery > before / CollectEvery)
-                    GC.Collect(0, GCCollectionMode.Forced);
+                    GC.Collect(1, GCCollectionMode.Forced, blocking: true, compacting: false);
             }
 
             if (!wholeTensors && chunk.File.Hash is { } hash)
                 hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.Length));
-        }, ct);
+        }
+
+        void MixWithin(ByteBudget budget, Chunk chunk)
+        {
+            budget.Use(chunk.Length, () => chunk.Mix(plan, suspect, @base, others, buffers.Value!));
+            buffers.Value!.DropLargerThan(LeastWholeBytes);
+        }
 
         IEnumerable<Chunk> Chunks()
         {
+            var plans = plan.Tensors.ToDictionary(t => t.Suspect.Name, StringComparer.Ordinal);
+            TensorMixing? mixing = null;
             foreach (var file in shards.Files)
             {
                 var handle = output.Create(file.FileName, file.Layout.TotalLength);
                 RandomAccess.Write(handle, file.Layout.Header.Span, 0);
                 var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.Header.Length), output.FlushToDisk);
-                var pieces = file.Layout.Entries.SelectMany(e => FileWindows.Cut(e.Tensor, e.FileOffset, mixings[e.Tensor.Name].InOnePiece, chunkBytes));
-                foreach (var window in FileWindows.Gather(pieces, chunkBytes))
-                    yield return new Chunk([.. window.Select(w => new Piece(plans[w.Tensor.Name], mixings[w.Tensor.Name], w))], target);
+                var cuts = file.Layout.Entries.SelectMany(e => FileWindows.Cut(e.Tensor, e.FileOffset, plan.IsInOnePiece(plans[e.Tensor.Name]), chunkBytes));
+                foreach (var window in FileWindows.Gather(cuts, chunkBytes))
+                {
+                    var mixings = new TensorMixing[window.Length];
+                    for (var i = 0; i < mixings.Length; i++)
+                    {
+                        // One tensor is prepared after the other, not all before the first is mixed.
+                        if (mixing?.Plan.Suspect != window[i].Tensor)
+                            mixing = new TensorMixing(plan, plans[window[i].Tensor.Name]);
+                        mixings[i] = mixing;
+                    }
+
+                    yield return new Chunk(window, mixings, target);
+                }
             }
         }
     }
@@ -255,35 +276,29 @@ public static class FileMixing
     /// <summary>A file that is written, how far, its hash when one is made, and whether it is to be flushed.</summary>
     private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);
 
-    /// <summary>A run of elements of one tensor, what is done with it, and where its result goes.</summary>
-    private sealed record Piece(TensorPlan Tensor, TensorMixing Mixing, FilePiece Place)
-    {
-        /// <summary>The same elements of a model's tensor.</summary>
-        public TensorRun Run(TensorInfo tensor) => new(tensor, Place.Start * tensor.DType.BitSize() / 8, Place.Count * tensor.DType.BitSize() / 8);
-    }
-
     /// <summary>Neighbours in a file, written together.</summary>
-    private sealed record Chunk(Piece[] Pieces, OutputFile File)
+    /// <param name="Pieces">Runs of elements.</param>
+    /// <param name="Mixings">What is done with each.</param>
+    /// <param name="File">Where the result goes.</param>
+    private sealed record Chunk(FilePiece[] Pieces, TensorMixing[] Mixings, OutputFile File)
     {
-        public long Offset => Pieces[0].Place.Offset;
+        public long Offset => Pieces[0].Offset;
 
-        public long Length => Pieces[^1].Place.End - Offset;
+        public long Length => Pieces[^1].End - Offset;
 
-        public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
+        public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers)
         {
-            var ours = Array.TrueForAll(Pieces, p => p.Tensor.Action == TensorAction.Mixed) ? JointRead.Find(suspect, Array.ConvertAll(Pieces, p => p.Run(p.Tensor.Suspect))) : null;
-            var theirs = ours is not null && Array.TrueForAll(Pieces, p => p.Tensor.Base?.DType == p.Tensor.Suspect.DType && plan.ReadsBase(p.Tensor))
-                ? JointRead.Find(@base, Array.ConvertAll(Pieces, p => p.Run(p.Tensor.Base!)))
-                : null;
-            var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor.Suspect), ours?.Offset ?? 0, Offset);
-            var suspectIsRead = ours?.Try(bytes.Span) == true;
-            var allOfBase = theirs is null ? default : buffers.Get(1, bytes.Length, theirs.Offset);
-            if (theirs?.Try(allOfBase.Span) == false)
+            var ours = Join(suspect, plan, static (_, tensor) => tensor.Action == TensorAction.Mixed ? tensor.Suspect : null);
+            var theirs = ours.Length == 0 ? default : Join(@base, plan, static (plan, tensor) => tensor.Base?.DType == tensor.Suspect.DType && plan.ReadsBase(tensor) ? tensor.Base : null);
+            var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor), ours.Offset, Offset);
+            var suspectIsRead = ours.Try(bytes.Span);
+            var allOfBase = theirs.Length == 0 ? default : buffers.Get(1, bytes.Length, theirs.Offset);
+            if (!theirs.Try(allOfBase.Span))
                 allOfBase = default;
-            foreach (var piece in Pieces)
+            for (var i = 0; i < Pieces.Length; i++)
             {
-                var (start, length) = ((int)(piece.Place.Offset - Offset), (int)piece.Place.Length);
-                Mix(piece, bytes.Slice(start, length), suspectIsRead, allOfBase.IsEmpty ? default : allOfBase.Slice(start, length), plan, suspect, @base, others, buffers, checkFinite);
+                var (start, length) = ((int)(Pieces[i].Offset - Offset), (int)Pieces[i].Length);
+                Mix(Pieces[i], Mixings[i], bytes.Slice(start, length), suspectIsRead, allOfBase.IsEmpty ? default : allOfBase.Slice(start, length), plan, suspect, @base, others, buffers);
             }
 
             RandomAccess.Write(File.Handle, bytes.Span, Offset);
@@ -291,17 +306,33 @@ public static class FileMixing
                 EarlyFlush.Begin(File.Handle, Offset, Length);
         }
 
-        private static void Mix(Piece piece, Memory<byte> target, bool suspectIsRead, Memory<byte> baseBytes, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers, bool checkFinite)
+        // The pieces' tensors in a model; empty unless all of them are wanted and lie side by side.
+        private JointRead Join(ICheckpoint model, MixPlan plan, Func<MixPlan, TensorPlan, TensorInfo?> wanted)
+        {
+            var read = new JointRead(model);
+            for (var i = 0; i < Pieces.Length; i++)
+            {
+                if (wanted(plan, Mixings[i].Plan) is not { } tensor || !read.Add(tensor, Pieces[i].Start * tensor.DType.BitSize() / 8, Pieces[i].Count * tensor.DType.BitSize() / 8))
+                    return default;
+            }
+
+            return read;
+        }
+
+        private static void Mix(FilePiece place, TensorMixing mixing, Memory<byte> target, bool suspectIsRead, Memory<byte> baseBytes, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers)
         {
             // The result replaces the suspect's bytes: three buffers less to go through the cache.
-            var (tensor, place) = (piece.Tensor, piece.Place);
+            var tensor = mixing.Plan;
             if (!suspectIsRead && tensor.Action is (TensorAction.Suspect or TensorAction.Mixed))
                 suspect.Read(tensor.Suspect, place.Start * tensor.Suspect.DType.BitSize() / 8, target.Span);
+            var siblings = tensor.Others.Count == 0 ? [] : new MixSource[tensor.Others.Count];
+            for (var i = 0; i < siblings.Length; i++)
+                siblings[i] = Read(others[i], tensor.Others[i], 2 + i);
             var inputs = new MixInputs(
                 new MixSource(tensor.Suspect.DType, target),
                 !baseBytes.IsEmpty ? new MixSource(tensor.Base!.DType, baseBytes) : plan.ReadsBase(tensor) ? Read(@base, tensor.Base!, 1) : default,
-                tensor.Others.Count == 0 ? [] : [.. tensor.Others.Select((o, i) => Read(others[i], o, 2 + i))]);
-            piece.Mixing.Mix(place.Start, inputs, target.Span, checkFinite);
+                siblings);
+            mixing.Mix(place.Start, inputs, target.Span, plan.Options.CheckFinite);
 
             MixSource Read(ICheckpoint model, TensorInfo info, int slot)
             {

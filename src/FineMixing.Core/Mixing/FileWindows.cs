@@ -7,7 +7,7 @@ namespace FineMixing.Mixing;
 /// <param name="Start">The index of the first element.</param>
 /// <param name="Count">How many.</param>
 /// <param name="Offset">Where it begins in the file, in bytes.</param>
-internal sealed record FilePiece(TensorInfo Tensor, long Start, long Count, long Offset)
+internal readonly record struct FilePiece(TensorInfo Tensor, long Start, long Count, long Offset)
 {
     public long Length => Count * Tensor.DType.BitSize() / 8;
 
@@ -42,21 +42,21 @@ internal static class FileWindows
     /// <summary>Puts together what begins in one window.</summary>
     /// <param name="pieces">In the order of the file.</param>
     /// <param name="windowBytes">The size of a window.</param>
-    public static IEnumerable<IReadOnlyList<FilePiece>> Gather(IEnumerable<FilePiece> pieces, int windowBytes)
+    public static IEnumerable<FilePiece[]> Gather(IEnumerable<FilePiece> pieces, int windowBytes)
     {
         var window = new List<FilePiece>();
         foreach (var piece in pieces)
         {
             if (window.Count > 0 && (piece.Offset != window[^1].End || piece.Offset / windowBytes != window[0].Offset / windowBytes || piece.Length > windowBytes))
             {
-                yield return window;
-                window = [];
+                yield return window.ToArray();
+                window.Clear();
             }
 
             window.Add(piece);
         }
 
         if (window.Count > 0)
-            yield return window;
+            yield return window.ToArray();
     }
 }

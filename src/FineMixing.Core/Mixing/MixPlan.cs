@@ -38,6 +38,8 @@ internal sealed record TensorPlan(TensorInfo Suspect, TensorInfo? Base, IReadOnl
 /// <summary>Decides, before anything is mixed, what happens to every tensor.</summary>
 internal sealed class MixPlan
 {
+    private static readonly List<TensorInfo?> NoSiblings = [];
+
     private MixPlan(IWeightMixer mixer, MixingOptions options, IReadOnlyList<TensorPlan> tensors)
     {
         Mixer = mixer;
@@ -67,6 +69,9 @@ internal sealed class MixPlan
     public bool ReadsBase(TensorPlan tensor) =>
         tensor.Base is not null && (tensor.Action == TensorAction.Base || (tensor.Action == TensorAction.Mixed && Mixer.Inputs.UsesBase));
 
+    /// <summary>True when a tensor must be mixed in one run.</summary>
+    public bool IsInOnePiece(TensorPlan tensor) => tensor.Action == TensorAction.Mixed && Mixer.NeedsWholeTensors;
+
     public static MixPlan Create(IWeightMixer mixer, ICheckpoint suspect, ICheckpoint @base, MixingOptions options, IReadOnlyList<ICheckpoint> others)
     {
         ArgumentNullException.ThrowIfNull(mixer);
@@ -81,29 +86,38 @@ internal sealed class MixPlan
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"{mixer.Title} was given {others.Count} models besides suspect and base; expected {expected}."), nameof(others));
         }
 
-        var baseOf = Match(suspect, @base, "base");
-        var otherOf = others.Select(o => Match(suspect, o, "other model")).ToList();
-        var ratios = options.Schedule.Resolve([.. suspect.Tensors.Select(t => t.Name)], options.ReserveRatio);
-        var plans = new List<TensorPlan>(suspect.Tensors.Count);
-        foreach (var tensor in suspect.Tensors)
+        var counterparts = Match(suspect, @base, "base");
+        var siblingsOf = others.Select(o => Match(suspect, o, "other model")).ToList();
+        var ratioOf = options.Schedule.Prepare([.. suspect.Tensors.Select(t => t.Name)], options.ReserveRatio);
+        var plans = new TensorPlan[suspect.Tensors.Count];
+        for (var i = 0; i < plans.Length; i++)
         {
-            var counterpart = baseOf.GetValueOrDefault(tensor.Name);
-            var siblings = otherOf.Select(o => o.GetValueOrDefault(tensor.Name)).ToList();
-            var action = ActionFor(mixer, tensor, counterpart, siblings, ratios[tensor.Name], options);
-            plans.Add(new TensorPlan(tensor, counterpart, action == TensorAction.Mixed ? [.. siblings.Select(s => s!)] : [], action, ratios[tensor.Name]));
+            var tensor = suspect.Tensors[i];
+            var siblings = siblingsOf.Count == 0 ? NoSiblings : siblingsOf.ConvertAll(s => s[i]);
+            var ratio = ratioOf(tensor.Name);
+            var action = ActionFor(mixer, tensor, counterparts[i], siblings, ratio, options);
+            plans[i] = new TensorPlan(tensor, counterparts[i], action == TensorAction.Mixed ? siblings.ConvertAll(s => s!) : [], action, ratio);
         }
 
         return new MixPlan(mixer, options, plans);
     }
 
-    private static Dictionary<string, TensorInfo> Match(ICheckpoint suspect, ICheckpoint other, string role)
+    // The other model's tensor for each of the suspect's, in the suspect's order.
+    private static TensorInfo?[] Match(ICheckpoint suspect, ICheckpoint other, string role)
     {
         var comparison = CheckpointComparison.Compare(suspect, other);
         if (role == "base")
             comparison.ThrowIfIncompatible();
         else if (comparison.Problems.Count > 0)
             throw new IncompatibleCheckpointsException($"The suspect '{suspect.Location}' and the {role} '{other.Location}' (called the base below) cannot be combined: {string.Join(" ", comparison.Problems)}", comparison.Problems);
-        return comparison.Pairs.ToDictionary(p => p.Suspect.Name, p => p.Base, StringComparer.Ordinal);
+        var matches = new TensorInfo?[suspect.Tensors.Count];
+        for (int i = 0, next = 0; i < matches.Length && next < comparison.Pairs.Count; i++)
+        {
+            if (comparison.Pairs[next].Suspect == suspect.Tensors[i])
+                matches[i] = comparison.Pairs[next++].Base;
+        }
+
+        return matches;
     }
 
     private static TensorAction ActionFor(IWeightMixer mixer, TensorInfo tensor, TensorInfo? counterpart, List<TensorInfo?> siblings, double ratio, MixingOptions options)

@@ -33,7 +33,7 @@ internal static class MixingManifest
     }
 
     /// <summary>Adds tensors and the hashes of all files.</summary>
-    public static ProvenanceManifest Complete(ProvenanceManifest manifest, MixPlan plan, Dictionary<string, TensorMixing> mixings, int otherCount, MixingHashes hashes, CancellationToken ct)
+    public static ProvenanceManifest Complete(ProvenanceManifest manifest, MixPlan plan, int otherCount, MixingHashes hashes, CancellationToken ct)
     {
         string[] roles = ["suspect", "base", .. Enumerable.Repeat("model", otherCount)];
         var tensors = new TensorProvenance[plan.Tensors.Count];
@@ -41,7 +41,7 @@ internal static class MixingManifest
         {
             // Counting makes the masks again.
             var t = plan.Tensors[i];
-            tensors[i] = new TensorProvenance(t.Suspect.Name, Treatment(plan, t), t.Suspect.ElementCount, mixings[t.Suspect.Name].CountKept(), t.Action == TensorAction.Mixed ? t.Ratio : null);
+            tensors[i] = new TensorProvenance(t.Suspect.Name, Treatment(plan, t), t.Suspect.ElementCount, new TensorMixing(plan, t).CountKept(), t.Action == TensorAction.Mixed ? t.Ratio : null);
         }, ct);
         return manifest with
         {

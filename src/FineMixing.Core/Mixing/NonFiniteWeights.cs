@@ -10,9 +10,10 @@ namespace FineMixing.Mixing;
 internal static class NonFiniteWeights
 {
     private const int ChunkBytes = 1 << 20;
+    private const int Shown = 50;
 
     /// <summary>Reads all weights the plan uses and refuses them if any is NaN or infinite.</summary>
-    /// <exception cref="ArgumentException">Lists every such tensor with its first such element.</exception>
+    /// <exception cref="ArgumentException">Lists such tensors with their first such element, and counts those beyond fifty.</exception>
     public static void ThrowIfAny(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, CancellationToken ct)
     {
         var found = new List<string>();
@@ -26,7 +27,10 @@ internal static class NonFiniteWeights
             }
         }, ct);
         if (found.Count > 0)
-            throw new ArgumentException($"Weights that are not finite numbers cannot be mixed: {string.Join("; ", found.Order(StringComparer.Ordinal))}.");
+        {
+            var more = found.Count > Shown ? string.Create(CultureInfo.InvariantCulture, $"; and {found.Count - Shown} more") : "";
+            throw new ArgumentException($"Weights that are not finite numbers cannot be mixed: {string.Join("; ", found.Order(StringComparer.Ordinal).Take(Shown))}{more}.");
+        }
 
         IEnumerable<(string Role, ICheckpoint Model, TensorInfo Tensor)> Inputs()
         {

@@ -232,9 +232,12 @@ public sealed class RandomMask
     private static (ulong Key, ulong TieKey, ulong RankKey) Keys(ulong seed, string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        var text = new byte[8 + Encoding.UTF8.GetByteCount(name)];
+        const int OnStack = 512;
+        var length = 8 + Encoding.UTF8.GetByteCount(name);
+        Span<byte> text = length <= OnStack ? stackalloc byte[OnStack] : new byte[length];
+        text = text[..length];
         System.Buffers.Binary.BinaryPrimitives.WriteUInt64LittleEndian(text, seed);
-        Encoding.UTF8.GetBytes(name, text.AsSpan(8));
+        Encoding.UTF8.GetBytes(name, text[8..]);
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(text, hash);
         return (System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(hash),

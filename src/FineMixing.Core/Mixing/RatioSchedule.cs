@@ -27,9 +27,9 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     private const int Half = -1;
     private readonly int _resetLayers;
     private readonly RatioSlope? _slope;
-    private readonly IReadOnlyList<NamePattern> _patterns;
+    private readonly NamePattern[] _patterns;
 
-    private RatioSchedule(string text, int resetLayers = 0, RatioSlope? slope = null, IReadOnlyList<NamePattern>? patterns = null)
+    private RatioSchedule(string text, int resetLayers = 0, RatioSlope? slope = null, NamePattern[]? patterns = null)
     {
         _text = text;
         _resetLayers = resetLayers;
@@ -89,6 +89,18 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
     /// <exception cref="ArgumentException">The schedule needs more layers than the names show, or has a pattern that no name fits.</exception>
     public IReadOnlyDictionary<string, double> Resolve(IReadOnlyCollection<string> names, double reserveRatio)
     {
+        var ratioOf = Prepare(names, reserveRatio);
+        var result = new Dictionary<string, double>(names.Count, StringComparer.Ordinal);
+        foreach (var name in names)
+            result[name] = ratioOf(name);
+        return result;
+    }
+
+    /// <summary>What gives each of a model's tensors its ratio.</summary>
+    /// <inheritdoc cref="Resolve" path="/param"/>
+    /// <inheritdoc cref="Resolve" path="/exception"/>
+    internal Func<string, double> Prepare(IReadOnlyCollection<string> names, double reserveRatio)
+    {
         var layers = _resetLayers != 0 || _slope is not null ? TensorNames.CountLayers(names) : 0;
         var reset = _resetLayers == Half ? (layers + 1) / 2 : _resetLayers;
         if (reset > layers || (_resetLayers == Half && layers == 0) || (_slope is not null && layers == 0))
@@ -97,10 +109,7 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
         if (unused.Count > 0)
             throw new ArgumentException($"Schedule '{_text}': no tensor has a name that fits {string.Join(" or ", unused)}.");
         var byLayer = _slope is { } slope ? Falling(layers, reserveRatio, slope == RatioSlope.Steep ? 1.2 : 0.4) : [];
-        var result = new Dictionary<string, double>(names.Count, StringComparer.Ordinal);
-        foreach (var name in names)
-            result[name] = RatioOf(name, layers, reset, byLayer, reserveRatio);
-        return result;
+        return name => RatioOf(name, layers, reset, byLayer, reserveRatio);
     }
 
     /// <summary>The text form.</summary>
@@ -121,7 +130,13 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
             return TensorNames.LayerOf(name) >= layers - reset || TensorNames.IsPooler(name) ? 0 : reserveRatio;
         if (_slope is not null)
             return byLayer[TensorNames.LayerOf(name) ?? (TensorNames.RoleOf(name) == TensorRole.Embedding || name.Contains("embed", StringComparison.Ordinal) ? 0 : layers - 1)];
-        return _patterns.FirstOrDefault(p => p.Fits(name))?.Ratio ?? reserveRatio;
+        foreach (var pattern in _patterns)
+        {
+            if (pattern.Fits(name))
+                return pattern.Ratio;
+        }
+
+        return reserveRatio;
     }
 
     private static double[] Falling(int layers, double mean, double slope)
@@ -164,7 +179,7 @@ public sealed class RatioSchedule : IEquatable<RatioSchedule>
             problems.Add("it is empty");
         if (problems.Count > 0)
             throw new ArgumentException($"Schedule '{text}': {string.Join("; ", problems)}. Expected uniform, reset-top:N, falling, falling-steep, or patterns such as encoder.layer.[3-5].*=0;*=0.8.", nameof(text));
-        return new RatioSchedule(string.Join(';', patterns.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Text}={p.Ratio}"))), patterns: patterns);
+        return new RatioSchedule(string.Join(';', patterns.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Text}={p.Ratio}"))), patterns: [.. patterns]);
     }
 }
 

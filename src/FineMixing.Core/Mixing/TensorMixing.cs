@@ -9,26 +9,28 @@ internal sealed class TensorMixing
     // 128 KiB of single precision a model; a multiple of eight, so that blocks of every type are whole bytes.
     private const int BlockElements = 1 << 15;
 
-    private readonly TensorPlan _tensor;
     private readonly MixingOptions _options;
     private readonly ITensorMixer? _mixer;
 
     public TensorMixing(MixPlan plan, TensorPlan tensor)
     {
-        _tensor = tensor;
+        Plan = tensor;
         _options = plan.Options;
-        InOnePiece = tensor.Action == TensorAction.Mixed && plan.Mixer.NeedsWholeTensors;
+        InOnePiece = plan.IsInOnePiece(tensor);
         if (tensor.Action == TensorAction.Mixed)
             _mixer = plan.Mixer.Prepare(new TensorMixContext(tensor.Suspect, tensor.Ratio, tensor.Others.Count, plan.Options) { Scratch = plan.Scratch });
     }
+
+    /// <summary>What is carried out.</summary>
+    public TensorPlan Plan { get; }
 
     /// <summary>True when the tensor must be mixed in one run.</summary>
     public bool InOnePiece { get; }
 
     /// <summary>How many elements are the suspect's, where that is known.</summary>
-    public long? CountKept() => _tensor.Action switch
+    public long? CountKept() => Plan.Action switch
     {
-        TensorAction.Suspect => _tensor.Suspect.ElementCount,
+        TensorAction.Suspect => Plan.Suspect.ElementCount,
         TensorAction.Mixed => _mixer!.CountKept(),
         _ => 0,
     };
@@ -45,7 +47,7 @@ internal sealed class TensorMixing
         }
 
         // Where values are checked, block by block: what the check read is then still in the nearest cache when it is mixed.
-        var bits = _tensor.Suspect.DType.BitSize();
+        var bits = Plan.Suspect.DType.BitSize();
         var count = destination.Length * 8L / bits;
         var step = InOnePiece || !checkFinite ? Math.Max(1, count) : BlockElements;
         for (long done = 0; done < count; done += step)
@@ -60,17 +62,17 @@ internal sealed class TensorMixing
 
     private void Mix(long start, MixInputs inputs, Span<byte> destination)
     {
-        switch (_tensor.Action)
+        switch (Plan.Action)
         {
             case TensorAction.Suspect:
                 if (!inputs.Suspect.Bytes.Span.Overlaps(destination))
                     inputs.Suspect.Bytes.Span.CopyTo(destination);
                 break;
             case TensorAction.Base:
-                SelectionMixer.CopyBase(_tensor.Suspect.DType, inputs.Base, destination);
+                SelectionMixer.CopyBase(Plan.Suspect.DType, inputs.Base, destination);
                 break;
             case TensorAction.Reinitialised:
-                HeadInitialisation.Fill(_tensor.Suspect, _options.Seed, start, destination);
+                HeadInitialisation.Fill(Plan.Suspect, _options.Seed, start, destination);
                 break;
             default:
                 _mixer!.Mix(start, inputs, destination);
@@ -80,7 +82,7 @@ internal sealed class TensorMixing
 
     private void ThrowIfNotFinite(MixInputs inputs)
     {
-        if ((_tensor.Action is TensorAction.Mixed or TensorAction.Suspect && Bad(inputs.Suspect)) || Bad(inputs.Base) || inputs.Others.Any(Bad))
+        if ((Plan.Action is TensorAction.Mixed or TensorAction.Suspect && Bad(inputs.Suspect)) || Bad(inputs.Base) || inputs.Others.Any(Bad))
             throw new NonFiniteChunkException();
 
         static bool Bad(MixSource source) => !source.Bytes.IsEmpty && NonFiniteWeights.First(source.DType, source.Bytes.Span) >= 0;

@@ -11,13 +11,12 @@ public class JointReadTests
     {
         using var folder = new TemporaryFolder();
         using var checkpoint = Open(folder, long.MaxValue);
-        TensorRun[] runs = [new(Tensor(checkpoint, "a"), 40, 160), new(Tensor(checkpoint, "b"), 0, 28), new(Tensor(checkpoint, "c"), 0, 100)];
-        var bytes = new byte[288];
-        var read = JointRead.Find(checkpoint, runs);
+        var (a, b, c) = (Tensor(checkpoint, "a"), Tensor(checkpoint, "b"), Tensor(checkpoint, "c"));
+        var read = Joined(checkpoint, (a, 40, 160), (b, 0, 28), (c, 0, 100));
         Assert.NotNull(read);
-        Assert.True(read.Try(bytes));
-        byte[] expected = [.. StateDicts.Bytes(Sample, runs[0].Tensor)[40..], .. StateDicts.Bytes(Sample, runs[1].Tensor), .. StateDicts.Bytes(Sample, runs[2].Tensor)[..100]];
-        Assert.Equal(expected, bytes);
+        var bytes = new byte[288];
+        Assert.True(read.Value.Try(bytes));
+        Assert.Equal((byte[])[.. StateDicts.Bytes(Sample, a)[40..], .. StateDicts.Bytes(Sample, b), .. StateDicts.Bytes(Sample, c)[..100]], bytes);
     }
 
     [Fact]
@@ -26,15 +25,16 @@ public class JointReadTests
         using var folder = new TemporaryFolder();
         using var checkpoint = Open(folder, long.MaxValue);
         var (a, b, c) = (Tensor(checkpoint, "a"), Tensor(checkpoint, "b"), Tensor(checkpoint, "c"));
-        bool Read(ICheckpoint from, int length, params TensorRun[] runs) => JointRead.Find(from, runs)?.Try(new byte[length]) == true;
-        Assert.True(Read(checkpoint, 8, new TensorRun(a, 192, 8)));
-        Assert.False(Read(checkpoint, 228, new TensorRun(b, 0, 28), new TensorRun(a, 0, 200)));
-        Assert.False(Read(checkpoint, 360, new TensorRun(a, 0, 200), new TensorRun(c, 0, 160)));
-        Assert.False(Read(checkpoint, 224, new TensorRun(a, 0, 196), new TensorRun(b, 0, 28)));
-        Assert.False(Read(checkpoint, 9, new TensorRun(a, 192, 8)));
-        Assert.False(Read(checkpoint, 12, new TensorRun(a, 192, 12)));
-        Assert.False(Read(checkpoint, 4, new TensorRun(a.WithName("other"), 0, 4)));
-        Assert.False(Read(Sample, 8, new TensorRun(a, 192, 8)));
+        bool Read(ICheckpoint from, int length, params (TensorInfo, long, long)[] runs) => Joined(from, runs)?.Try(new byte[length]) == true;
+        Assert.True(Read(checkpoint, 8, (a, 192, 8)));
+        Assert.False(Read(checkpoint, 228, (b, 0, 28), (a, 0, 200)));
+        Assert.False(Read(checkpoint, 360, (a, 0, 200), (c, 0, 160)));
+        Assert.False(Read(checkpoint, 224, (a, 0, 196), (b, 0, 28)));
+        Assert.False(Read(checkpoint, 9, (a, 192, 8)));
+        Assert.False(Read(checkpoint, 12, (a, 192, 12)));
+        Assert.False(Read(checkpoint, 4, (a.WithName("other"), 0, 4)));
+        Assert.False(Read(Sample, 8, (a, 192, 8)));
+        Assert.False(default(JointRead).Try([]));
     }
 
     [Fact]
@@ -42,15 +42,18 @@ public class JointReadTests
     {
         using var folder = new TemporaryFolder();
         using (var shards = Open(folder, 200))
-        {
-            TensorRun[] runs = [new(Tensor(shards, "a"), 0, 200), new(Tensor(shards, "b"), 0, 28)];
-            Assert.Null(JointRead.Find(shards, runs));
-        }
+            Assert.Null(Joined(shards, (Tensor(shards, "a"), 0, 200), (Tensor(shards, "b"), 0, 28)));
 
         using var other = new TemporaryFolder();
         using var checkpoint = Open(other, long.MaxValue);
         TestFiles.Truncate(other["model.safetensors"], 4096 + 100);
-        Assert.False(JointRead.Find(checkpoint, [new(Tensor(checkpoint, "a"), 0, 200)])!.Try(new byte[200]));
+        Assert.False(Joined(checkpoint, (Tensor(checkpoint, "a"), 0, 200))!.Value.Try(new byte[200]));
+    }
+
+    private static JointRead? Joined(ICheckpoint checkpoint, params (TensorInfo Tensor, long Start, long Length)[] runs)
+    {
+        var read = new JointRead(checkpoint);
+        return runs.All(r => read.Add(r.Tensor, r.Start, r.Length)) ? read : null;
     }
 
     private static ICheckpoint Open(TemporaryFolder folder, long shardBytes)

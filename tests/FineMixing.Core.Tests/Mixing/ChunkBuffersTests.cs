@@ -8,7 +8,7 @@ public class ChunkBuffersTests
     [Fact]
     public unsafe void Get_AnyOffsets_LiesNotJustBehindThemInAPage()
     {
-        var buffers = new ChunkBuffers(2);
+        using var buffers = new ChunkBuffers(2);
         for (var i = 0; i < 2000; i++)
         {
             var (source, target) = (i * 8L, i * 24L + 1024);

@@ -130,6 +130,19 @@ public class FileMixingTests
     }
 
     [Fact]
+    public void Mix_HundredsOfBadTensors_CountsThoseItDoesNotName()
+    {
+        var model = Models.Random(1, DType.F32, tensors: [.. Enumerable.Range(0, 300).Select(i => (FormattableString.Invariant($"t{i:D3}.weight"), new long[] { 4 }))]);
+        var bad = new StateDict();
+        foreach (var tensor in model.Tensors)
+            bad.Add(new HostTensor(tensor, [.. Enumerable.Repeat((byte)0xFF, 16)]));
+        var e = Assert.Throws<ArgumentException>(() => WeightMixing.Mix(WeightMixers.Get("fine-mixing"), bad, model, new MixingOptions()));
+        Assert.Contains("'t000.weight'", e.Message, StringComparison.Ordinal);
+        Assert.Contains("and 250 more", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("'t299.weight'", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Mix_OutputExists_IsRefusedUnlessAsked()
     {
         using var folder = new TemporaryFolder();
@@ -207,6 +220,31 @@ public class FileMixingTests
             @base.Read(tensor, start * 2, b);
             mixed.Read(tensor, start * 2, m);
             Assert.All(Enumerable.Range(0, count * 2), i => Assert.Equal((mask[start + (i / 2)] ? s : b)[i], m[i]));
+        }
+    }
+
+    [Fact]
+    public void Mix_ManyTensors_TakesLittleMemoryForEach()
+    {
+        using var folder = new TemporaryFolder();
+        const int Few = 100, Many = 2100;
+        foreach (var count in new[] { Few, Many })
+        {
+            var tensors = Enumerable.Range(0, count).Select(i => new TensorInfo(FormattableString.Invariant($"encoder.layer.{i / 12}.attention.output.part{i % 12}.weight"), DType.BF16, [4, 8])).ToList();
+            CheckpointWriter.Write(new RandomCheckpoint(1, tensors), folder[FormattableString.Invariant($"suspect{count}")]);
+            CheckpointWriter.Write(new RandomCheckpoint(2, tensors), folder[FormattableString.Invariant($"base{count}")]);
+        }
+
+        Assert.InRange((Allocated(Many) - Allocated(Few)) / (Many - Few), 0, 1800);
+
+        // One thread, so that what it allocates is counted apart from other tests.
+        long Allocated(int count)
+        {
+            using var suspect = Checkpoint.Open(folder[FormattableString.Invariant($"suspect{count}")]);
+            using var @base = Checkpoint.Open(folder[FormattableString.Invariant($"base{count}")]);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            FileMixing.Mix(WeightMixers.Get("fine-mixing"), suspect, @base, folder[FormattableString.Invariant($"out{count}")], new MixingOptions { Threads = 1 }, new FileMixingOptions { FlushToDisk = false, WriteManifest = false });
+            return GC.GetAllocatedBytesForCurrentThread() - before;
         }
     }
 

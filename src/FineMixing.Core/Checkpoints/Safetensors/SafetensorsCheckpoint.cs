@@ -7,13 +7,11 @@ namespace FineMixing.Checkpoints.Safetensors;
 public sealed class SafetensorsCheckpoint : IFileCheckpoint
 {
     private readonly CheckpointFile _file;
-    private readonly Dictionary<string, SafetensorsEntry> _entries;
 
     private SafetensorsCheckpoint(CheckpointFile file, SafetensorsHeader header)
     {
         _file = file;
         Header = header;
-        _entries = header.Entries.ToDictionary(e => e.Tensor.Name, StringComparer.Ordinal);
         Tensors = [.. header.Entries.Select(e => e.Tensor)];
     }
 
@@ -54,7 +52,7 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
     /// <inheritdoc/>
     public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor)
     {
-        tensor = _entries.TryGetValue(name, out var entry) ? entry.Tensor : null;
+        tensor = Header.ByName.TryGetValue(name, out var entry) ? entry.Tensor : null;
         return tensor is not null;
     }
 
@@ -62,7 +60,7 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
     public void Read(TensorInfo tensor, long byteOffset, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        if (!_entries.TryGetValue(tensor.Name, out var entry))
+        if (!Header.ByName.TryGetValue(tensor.Name, out var entry))
             throw new ArgumentException($"'{Location}' has no tensor '{tensor.Name}'.", nameof(tensor));
         ArgumentOutOfRangeException.ThrowIfNegative(byteOffset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(byteOffset, entry.Tensor.ByteLength - destination.Length);
@@ -73,7 +71,7 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
     public bool TryGetFileSegment(TensorInfo tensor, [NotNullWhen(true)] out SafeFileHandle? handle, out long fileOffset)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        var found = _entries.TryGetValue(tensor.Name, out var entry);
+        var found = Header.ByName.TryGetValue(tensor.Name, out var entry);
         handle = found ? _file.Handle : null;
         fileOffset = entry?.FileOffset ?? 0;
         return found;

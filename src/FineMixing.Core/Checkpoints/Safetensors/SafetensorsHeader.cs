@@ -9,9 +9,12 @@ namespace FineMixing.Checkpoints.Safetensors;
 /// <remarks>Stricter than the reference reader: duplicate names (also escaped), unknown fields, <c>null</c> metadata, numbers above 2^48 - 1 and anything beyond <see cref="SafetensorsLimits"/> are refused.</remarks>
 public sealed class SafetensorsHeader
 {
-    private SafetensorsHeader(long dataOffset, IReadOnlyList<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata)
+    private const int TypicalEntryBytes = 128;
+
+    private SafetensorsHeader(long dataOffset, Dictionary<string, SafetensorsEntry> byName, SafetensorsEntry[] entries, IReadOnlyDictionary<string, string> metadata)
     {
         DataOffset = dataOffset;
+        ByName = byName;
         Entries = entries;
         Metadata = metadata;
     }
@@ -21,6 +24,9 @@ public sealed class SafetensorsHeader
 
     /// <summary>The tensors in the order of their data.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries { get; }
+
+    /// <summary>The tensors by their names.</summary>
+    internal IReadOnlyDictionary<string, SafetensorsEntry> ByName { get; }
 
     /// <summary>The <c>__metadata__</c>.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
@@ -35,8 +41,7 @@ public sealed class SafetensorsHeader
         ArgumentNullException.ThrowIfNull(stream);
         var length = ReadLength(stream, fileLength, file);
         var json = new JsonTokenReader(stream, length, 8, "header", file, maxDepth: 4);
-        var entries = new List<SafetensorsEntry>();
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        var byName = new Dictionary<string, SafetensorsEntry>((int)Math.Min(length / TypicalEntryBytes, 1024), StringComparer.Ordinal);
         Dictionary<string, string>? metadata = null;
         json.Expect(JsonTokenType.StartObject, "an object");
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -50,17 +55,19 @@ public sealed class SafetensorsHeader
                 continue;
             }
 
-            if (!names.Add(name))
+            if (byName.ContainsKey(name))
                 throw json.Fault("the name appears twice", tensor: name);
-            if (entries.Count == SafetensorsLimits.Tensors)
+            if (byName.Count == SafetensorsLimits.Tensors)
                 throw json.Fault($"there are more than {SafetensorsLimits.Tensors} tensors");
-            entries.Add(ReadEntry(json, name, 8 + length));
+            byName.Add(name, ReadEntry(json, name, 8 + length));
         }
 
         if (json.Read())
             throw json.Fault("the header goes on after its object");
+        var entries = new SafetensorsEntry[byName.Count];
+        byName.Values.CopyTo(entries, 0);
         CheckCoverage(entries, 8 + length, fileLength, file);
-        return new SafetensorsHeader(8 + length, entries, metadata ?? []);
+        return new SafetensorsHeader(8 + length, byName, entries, metadata ?? []);
     }
 
     private static long ReadLength(Stream stream, long fileLength, string? file)
@@ -114,7 +121,7 @@ public sealed class SafetensorsHeader
         DType? dtype = null;
         ImmutableArray<long>? shape = null;
         (long Begin, long End)? offsets = null;
-        json.Expect(JsonTokenType.StartObject, $"the object that describes tensor '{Shorten(name)}'");
+        json.Expect(JsonTokenType.StartObject, "the object that describes a tensor", name);
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
             switch (json.Text)
@@ -194,9 +201,9 @@ public sealed class SafetensorsHeader
         return info;
     }
 
-    private static void CheckCoverage(List<SafetensorsEntry> entries, long dataOffset, long fileLength, string? file)
+    private static void CheckCoverage(SafetensorsEntry[] entries, long dataOffset, long fileLength, string? file)
     {
-        entries.Sort((a, b) => a.FileOffset != b.FileOffset
+        Array.Sort(entries, (a, b) => a.FileOffset != b.FileOffset
             ? a.FileOffset.CompareTo(b.FileOffset)
             : a.Tensor.ByteLength != b.Tensor.ByteLength
                 ? a.Tensor.ByteLength.CompareTo(b.Tensor.ByteLength)

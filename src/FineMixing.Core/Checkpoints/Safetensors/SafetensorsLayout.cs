@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Text;
 
 namespace FineMixing.Checkpoints.Safetensors;
@@ -10,8 +9,6 @@ public sealed class SafetensorsLayout
 {
     /// <summary>The data begins on a multiple of this many bytes, so that whole pages of it can be written.</summary>
     public const int DataAlignment = 4096;
-
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private SafetensorsLayout(ReadOnlyMemory<byte> header, IReadOnlyList<SafetensorsEntry> entries, long totalLength)
     {
@@ -42,14 +39,12 @@ public sealed class SafetensorsLayout
             allMetadata[key] = value;
         Validate(ordered, allMetadata);
 
-        var json = StrictUtf8.GetBytes(ComposeJson(ordered, allMetadata));
-        var dataOffset = (8L + json.Length + DataAlignment - 1) / DataAlignment * DataAlignment;
+        var json = Compose(ordered, allMetadata);
+        var dataOffset = (json.Length + DataAlignment - 1L) / DataAlignment * DataAlignment;
         if (dataOffset - 8 > SafetensorsLimits.HeaderBytes)
-            throw new ArgumentException($"The header of {ordered.Length} tensors has {json.Length} bytes; at most {SafetensorsLimits.HeaderBytes} are allowed.", nameof(tensors));
-        var header = new byte[dataOffset];
-        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)(dataOffset - 8));
-        json.CopyTo(header, 8);
-        header.AsSpan(8 + json.Length).Fill((byte)' ');
+            throw new ArgumentException($"The header of {ordered.Length} tensors has {json.Length - 8} bytes; at most {SafetensorsLimits.HeaderBytes} are allowed.", nameof(tensors));
+        json.Fill((byte)' ', (int)(dataOffset - json.Length));
+        BinaryPrimitives.WriteUInt64LittleEndian(json.Written.Span, (ulong)(dataOffset - 8));
 
         var entries = new SafetensorsEntry[ordered.Length];
         var end = dataOffset;
@@ -59,7 +54,7 @@ public sealed class SafetensorsLayout
             end += ordered[i].ByteLength;
         }
 
-        return new SafetensorsLayout(header, entries, end);
+        return new SafetensorsLayout(json.Written, entries, end);
     }
 
     /// <summary>Tensors in the order in which they are written: alignment of the type descending, then name.</summary>
@@ -79,7 +74,7 @@ public sealed class SafetensorsLayout
         var problems = new List<string>();
         if (tensors.Length > SafetensorsLimits.Tensors)
             problems.Add($"{tensors.Length} tensors, at most {SafetensorsLimits.Tensors} are allowed");
-        var names = new HashSet<string>(StringComparer.Ordinal);
+        var names = new HashSet<string>(tensors.Length, StringComparer.Ordinal);
         var total = 0m;
         foreach (var tensor in tensors)
         {
@@ -98,9 +93,8 @@ public sealed class SafetensorsLayout
         long metadataBytes = 0;
         foreach (var (key, value) in metadata)
         {
-            CheckText("metadata key", key, SafetensorsLimits.NameBytes);
-            CheckText($"value of metadata key '{key}'", value, SafetensorsLimits.MetadataBytes);
-            metadataBytes += (long)Quoted(key).Length * 3 + (long)Quoted(value).Length * 3 + 64;
+            metadataBytes += CheckText("metadata key", key, SafetensorsLimits.NameBytes);
+            metadataBytes += CheckText($"value of metadata key '{key}'", value, SafetensorsLimits.MetadataBytes) + 64L;
         }
 
         if (metadataBytes > SafetensorsLimits.MetadataBytes)
@@ -108,16 +102,19 @@ public sealed class SafetensorsLayout
         if (problems.Count > 0)
             throw new ArgumentException($"These tensors cannot be written as safetensors: {string.Join("; ", problems)}.", nameof(tensors));
 
-        void CheckText(string what, string text, int maxBytes)
+        int CheckText(string what, string text, int maxBytes)
         {
             try
             {
-                if (StrictUtf8.GetByteCount(Quoted(text)) - 2 > maxBytes)
+                var length = JsonBytes.LengthOf(text);
+                if (length > maxBytes)
                     problems.Add($"{what} of {text.Length} characters is too long");
+                return length;
             }
             catch (EncoderFallbackException)
             {
                 problems.Add($"{what} '{text}' is not valid Unicode");
+                return 0;
             }
         }
     }
@@ -133,37 +130,37 @@ public sealed class SafetensorsLayout
         return false;
     }
 
-    private static string ComposeJson(TensorInfo[] tensors, SortedList<string, string> metadata)
+    // Room for the header's length, then its JSON.
+    private static JsonBytes Compose(TensorInfo[] tensors, SortedList<string, string> metadata)
     {
-        var json = new StringBuilder(128 * tensors.Length + 256);
-        json.Append("{\"__metadata__\":{").AppendJoin(',', metadata.Select(m => $"{Quoted(m.Key)}:{Quoted(m.Value)}")).Append('}');
+        long expected = DataAlignment;
+        foreach (var tensor in tensors)
+            expected += tensor.Name.Length + 100;
+        var json = new JsonBytes((int)Math.Min(expected, SafetensorsLimits.HeaderBytes)).Fill(0, 8).Append("{\"__metadata__\":{"u8);
+        var separator = ""u8;
+        foreach (var (key, value) in metadata)
+        {
+            json.Append(separator).AppendQuoted(key).Append(":"u8).AppendQuoted(value);
+            separator = ","u8;
+        }
+
+        json.Append("}"u8);
         long begin = 0;
         foreach (var tensor in tensors)
         {
             var end = begin + tensor.ByteLength;
-            json.Append(CultureInfo.InvariantCulture, $",{Quoted(tensor.Name)}:{{\"dtype\":\"{tensor.DType.SafetensorsName()}\",\"shape\":[{TensorInfo.Join(",", tensor.Shape)}],\"data_offsets\":[{begin.ToString(CultureInfo.InvariantCulture)},{end.ToString(CultureInfo.InvariantCulture)}]}}");
+            json.Append(","u8).AppendQuoted(tensor.Name).Append(":{\"dtype\":"u8).AppendQuoted(tensor.DType.SafetensorsName()).Append(",\"shape\":["u8);
+            separator = ""u8;
+            foreach (var dimension in tensor.Shape.AsSpan())
+            {
+                json.Append(separator).Append(dimension);
+                separator = ","u8;
+            }
+
+            json.Append("],\"data_offsets\":["u8).Append(begin).Append(","u8).Append(end).Append("]}"u8);
             begin = end;
         }
 
-        return json.Append('}').ToString();
-    }
-
-    // Own escaping, as little as JSON asks for: the bytes must not depend on what a serializer's next version prefers to escape.
-    internal static string Quoted(string text)
-    {
-        if (!text.AsSpan().ContainsAnyInRange('\0', '\u001f') && text.AsSpan().IndexOfAny('"', '\\') < 0)
-            return string.Concat("\"", text, "\"");
-        var quoted = new StringBuilder(text.Length + 2).Append('"');
-        foreach (var character in text)
-        {
-            if (character is '"' or '\\')
-                quoted.Append('\\').Append(character);
-            else if (character < ' ')
-                quoted.Append(CultureInfo.InvariantCulture, $"\\u{(int)character:x4}");
-            else
-                quoted.Append(character);
-        }
-
-        return quoted.Append('"').ToString();
+        return json.Append("}"u8);
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace FineMixing.Checkpoints.Safetensors;
 
@@ -65,16 +64,18 @@ public sealed class ShardPlan
         return groups;
     }
 
-    private static byte[] ComposeIndex(PlannedFile[] files)
+    private static ReadOnlyMemory<byte> ComposeIndex(PlannedFile[] files)
     {
         var total = files.Sum(f => f.Layout.TotalLength - f.Layout.Header.Length);
-        var json = new StringBuilder();
-        json.Append(CultureInfo.InvariantCulture, $"{{\n  \"metadata\": {{\n    \"total_size\": {total}\n  }},\n  \"weight_map\": {{\n");
-        json.AppendJoin(",\n", files
-            .SelectMany(f => f.Layout.Entries.Select(e => (e.Tensor.Name, f.FileName)))
-            .OrderBy(e => e.Name, StringComparer.Ordinal)
-            .Select(e => $"    {SafetensorsLayout.Quoted(e.Name)}: {SafetensorsLayout.Quoted(e.FileName)}"));
-        return Encoding.UTF8.GetBytes(json.Append("\n  }\n}\n").ToString());
+        var json = new JsonBytes(4096).Append("{\n  \"metadata\": {\n    \"total_size\": "u8).Append(total).Append("\n  },\n  \"weight_map\": {"u8);
+        var separator = "\n"u8;
+        foreach (var (name, file) in files.SelectMany(f => f.Layout.Entries.Select(e => (e.Tensor.Name, f.FileName))).OrderBy(e => e.Name, StringComparer.Ordinal))
+        {
+            json.Append(separator).Append("    "u8).AppendQuoted(name).Append(": "u8).AppendQuoted(file);
+            separator = ",\n"u8;
+        }
+
+        return json.Append("\n  }\n}\n"u8).Written;
     }
 }
 
