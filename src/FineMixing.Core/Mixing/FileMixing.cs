@@ -222,7 +222,7 @@ public static class FileMixing
                 var handle = output.Create(file.FileName, file.Layout.TotalLength);
                 RandomAccess.Write(handle, file.Layout.Header.Span, 0);
                 var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.Header.Length), output.FlushToDisk);
-                var cuts = file.Layout.Entries.SelectMany(e => FileWindows.Cut(e.Tensor, e.FileOffset, plan.IsInOnePiece(plans[e.Tensor.Name]), chunkBytes));
+                var cuts = FileWindows.Cut(file.Layout.Entries, t => plan.IsInOnePiece(plans[t.Name]), chunkBytes);
                 foreach (var window in FileWindows.Gather(cuts, chunkBytes))
                 {
                     var mixings = new TensorMixing[window.Length];

@@ -1,4 +1,5 @@
 using FineMixing.Checkpoints;
+using FineMixing.Checkpoints.Safetensors;
 
 namespace FineMixing.Mixing;
 
@@ -18,24 +19,27 @@ internal readonly record struct FilePiece(TensorInfo Tensor, long Start, long Co
 /// <remarks>The system keeps such a window in one large page and is asked for it once; a write for each end of a tensor, in the middle of a page, takes a third longer.</remarks>
 internal static class FileWindows
 {
-    /// <summary>Cuts a tensor where windows begin, between two elements.</summary>
-    /// <param name="tensor">The tensor.</param>
-    /// <param name="offset">Where it begins in the file.</param>
-    /// <param name="whole">True leaves it in one piece.</param>
+    /// <summary>Cuts tensors where windows begin, between two elements.</summary>
+    /// <param name="entries">The tensors and where they begin in the file.</param>
+    /// <param name="isWhole">True leaves a tensor in one piece.</param>
     /// <param name="windowBytes">The size of a window.</param>
-    public static IEnumerable<FilePiece> Cut(TensorInfo tensor, long offset, bool whole, int windowBytes)
+    public static IEnumerable<FilePiece> Cut(IEnumerable<SafetensorsEntry> entries, Func<TensorInfo, bool> isWhole, int windowBytes)
     {
-        var bits = tensor.DType.BitSize();
-        for (long start = 0; start < tensor.ElementCount;)
+        foreach (var (tensor, offset) in entries)
         {
-            var at = offset + (start * bits / 8);
-            var room = windowBytes - (at % windowBytes);
+            var bits = tensor.DType.BitSize();
+            var whole = isWhole(tensor);
+            for (long start = 0; start < tensor.ElementCount;)
+            {
+                var at = offset + (start * bits / 8);
+                var room = windowBytes - (at % windowBytes);
 
-            // An element that lies in two windows belongs to the first; types of less than a byte come in whole bytes.
-            var fits = bits % 8 == 0 ? (room + (bits / 8) - 1) / (bits / 8) : Math.Max(8, room * 8 / bits / 8 * 8);
-            var count = whole ? tensor.ElementCount : Math.Min(fits, tensor.ElementCount - start);
-            yield return new FilePiece(tensor, start, count, at);
-            start += count;
+                // An element that lies in two windows belongs to the first; types of less than a byte come in whole bytes.
+                var fits = bits % 8 == 0 ? (room + (bits / 8) - 1) / (bits / 8) : Math.Max(8, room * 8 / bits / 8 * 8);
+                var count = whole ? tensor.ElementCount : Math.Min(fits, tensor.ElementCount - start);
+                yield return new FilePiece(tensor, start, count, at);
+                start += count;
+            }
         }
     }
 

@@ -38,8 +38,6 @@ internal sealed record TensorPlan(TensorInfo Suspect, TensorInfo? Base, IReadOnl
 /// <summary>Decides, before anything is mixed, what happens to every tensor.</summary>
 internal sealed class MixPlan
 {
-    private static readonly List<TensorInfo?> NoSiblings = [];
-
     private MixPlan(IWeightMixer mixer, MixingOptions options, IReadOnlyList<TensorPlan> tensors)
     {
         Mixer = mixer;
@@ -93,10 +91,10 @@ internal sealed class MixPlan
         for (var i = 0; i < plans.Length; i++)
         {
             var tensor = suspect.Tensors[i];
-            var siblings = siblingsOf.Count == 0 ? NoSiblings : siblingsOf.ConvertAll(s => s[i]);
+            var siblings = siblingsOf.Count == 0 ? [] : siblingsOf.Select(s => s[i]).ToArray();
             var ratio = ratioOf(tensor.Name);
             var action = ActionFor(mixer, tensor, counterparts[i], siblings, ratio, options);
-            plans[i] = new TensorPlan(tensor, counterparts[i], action == TensorAction.Mixed ? siblings.ConvertAll(s => s!) : [], action, ratio);
+            plans[i] = new TensorPlan(tensor, counterparts[i], action == TensorAction.Mixed && siblings.Length > 0 ? Array.ConvertAll(siblings, s => s!) : [], action, ratio);
         }
 
         return new MixPlan(mixer, options, plans);
@@ -120,7 +118,7 @@ internal sealed class MixPlan
         return matches;
     }
 
-    private static TensorAction ActionFor(IWeightMixer mixer, TensorInfo tensor, TensorInfo? counterpart, List<TensorInfo?> siblings, double ratio, MixingOptions options)
+    private static TensorAction ActionFor(IWeightMixer mixer, TensorInfo tensor, TensorInfo? counterpart, TensorInfo?[] siblings, double ratio, MixingOptions options)
     {
         if (!tensor.DType.IsMixable())
             return TensorAction.Suspect;
@@ -142,6 +140,6 @@ internal sealed class MixPlan
         if (policy == TensorPolicy.Suspect || (ratio == 1 && mixer.IsRatioExact))
             return TensorAction.Suspect;
         var complete = (counterpart is not null && counterpart.DType.IsMixable()) || !mixer.Inputs.UsesBase;
-        return complete && siblings.TrueForAll(s => s is not null && s.DType.IsMixable()) ? TensorAction.Mixed : TensorAction.Suspect;
+        return complete && Array.TrueForAll(siblings, s => s is not null && s.DType.IsMixable()) ? TensorAction.Mixed : TensorAction.Suspect;
     }
 }

@@ -1,4 +1,5 @@
 using FineMixing.Checkpoints;
+using FineMixing.Checkpoints.Safetensors;
 using FineMixing.Mixing;
 
 namespace FineMixing.Core.Tests.Mixing;
@@ -23,7 +24,7 @@ public class FileWindowsTests
             end += tensor.ByteLength;
         }
 
-        var windows = FileWindows.Gather(tensors.SelectMany(t => FileWindows.Cut(t.Tensor, t.Offset, false, Window)), Window).ToList();
+        var windows = FileWindows.Gather(FileWindows.Cut(tensors.Select(t => new SafetensorsEntry(t.Tensor, t.Offset)), _ => false, Window), Window).ToList();
         var pieces = windows.SelectMany(w => w).ToList();
 
         // One behind the other, without gaps.
@@ -47,7 +48,7 @@ public class FileWindowsTests
     public void CutAndGather_WholeTensor_StandsAlone()
     {
         var (small, large) = (new TensorInfo("small", DType.F32, [10]), new TensorInfo("large", DType.F32, [5000]));
-        var pieces = FileWindows.Cut(small, 0, false, Window).Concat(FileWindows.Cut(large, 40, true, Window)).Concat(FileWindows.Cut(small, 20040, false, Window));
+        var pieces = FileWindows.Cut([new(small, 0), new(large, 40), new(small, 20040)], tensor => tensor == large, Window);
         Assert.Equal([[0], [40], [20040]], FileWindows.Gather(pieces, Window).Select(w => w.Select(p => p.Offset).ToArray()));
     }
 

@@ -9,7 +9,7 @@ namespace FineMixing.Checkpoints.Safetensors;
 /// <remarks>Stricter than the reference reader: duplicate names (also escaped), unknown fields, <c>null</c> metadata, numbers above 2^48 - 1 and anything beyond <see cref="SafetensorsLimits"/> are refused.</remarks>
 public sealed class SafetensorsHeader
 {
-    private const int TypicalEntryBytes = 128;
+    private const int Sample = 500;
 
     private SafetensorsHeader(long dataOffset, Dictionary<string, SafetensorsEntry> byName, SafetensorsEntry[] entries, IReadOnlyDictionary<string, string> metadata)
     {
@@ -41,7 +41,7 @@ public sealed class SafetensorsHeader
         ArgumentNullException.ThrowIfNull(stream);
         var length = ReadLength(stream, fileLength, file);
         var json = new JsonTokenReader(stream, length, 8, "header", file, maxDepth: 4);
-        var byName = new Dictionary<string, SafetensorsEntry>((int)Math.Min(length / TypicalEntryBytes, 1024), StringComparer.Ordinal);
+        var byName = new Dictionary<string, SafetensorsEntry>(StringComparer.Ordinal);
         Dictionary<string, string>? metadata = null;
         json.Expect(JsonTokenType.StartObject, "an object");
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -60,6 +60,10 @@ public sealed class SafetensorsHeader
             if (byName.Count == SafetensorsLimits.Tensors)
                 throw json.Fault($"there are more than {SafetensorsLimits.Tensors} tensors");
             byName.Add(name, ReadEntry(json, name, 8 + length));
+
+            // The first hundreds tell how many there will be; growing by doubling would leave as much again behind.
+            if (byName.Count == Sample)
+                byName.EnsureCapacity((int)Math.Min(SafetensorsLimits.Tensors, (long)(1.02 * Sample * length / (json.TokenOffset - 7))));
         }
 
         if (json.Read())
