@@ -155,7 +155,7 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
-    private const long CollectEvery = 3L << 30;
+    private const int GarbageBytes = 6 << 20;
 
     // Whole tensors that are mixed at the same time may have as much together.
     private const int LeastWholeBytes = 64 << 20;
@@ -173,6 +173,7 @@ public static class FileMixing
         // Whole tensors can be large: at the same time no more of them than the largest takes, and the hashing afterwards.
         var wholeTensors = plan.Tensors.Any(plan.IsInOnePiece);
         var budget = wholeTensors ? new ByteBudget(Math.Max(LeastWholeBytes, plan.Tensors.Max(t => t.Suspect.ByteLength) + chunkBytes)) : null;
+        using var garbage = new GarbageBound(GarbageBytes);
         using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count + 2), trackAllValues: true);
         try
         {
@@ -194,14 +195,11 @@ public static class FileMixing
             long now;
             lock (reporting)
             {
-                var before = done;
                 now = done += chunk.Length;
                 progress?.Report(new MixingProgress(now, total));
-
-                // Little is left over from a window, but the collector does not look before it has as much as the processor's cache holds.
-                if (now / CollectEvery > before / CollectEvery)
-                    GC.Collect(1, GCCollectionMode.Forced, blocking: true, compacting: false);
             }
+
+            garbage.Note();
 
             if (!wholeTensors && chunk.File.Hash is { } hash)
                 hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.Length));
