@@ -106,7 +106,11 @@ public sealed record CheckpointComparison
         // A head is a module at the top, or right below the model: "classifier.weight", "bert.pooler.dense.bias".
         var name = tensorName.AsSpan();
         var top = name.IndexOf('.');
-        return IsHeadSegment(top < 0 ? name : name[..top]) || (top >= 0 && IsHeadSegment(name[(top + 1)..] is var rest && rest.IndexOf('.') is >= 0 and var dot ? rest[..dot] : rest));
+        if (top < 0)
+            return IsHeadSegment(name);
+        var rest = name[(top + 1)..];
+        var dot = rest.IndexOf('.');
+        return IsHeadSegment(name[..top]) || IsHeadSegment(dot < 0 ? rest : rest[..dot]);
     }
 
     private static bool IsHeadSegment(ReadOnlySpan<char> segment)
