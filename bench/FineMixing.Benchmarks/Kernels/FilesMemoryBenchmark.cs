@@ -27,6 +27,7 @@ internal static class FilesMemoryBenchmark
             // Many layers of BERT-base's width, and fewer of four times that.
             foreach (var width in size > 1000 ? new[] { 768, 3072 } : [768])
             {
+                Directory.CreateDirectory(folder);
                 try
                 {
                     Measure(harness, rounds, folder, FilesBenchmark.Tensors(DType.BF16, size * 1_000_000L, width), cli);

@@ -90,7 +90,7 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     // "bert.encoder.layer.3.attention.self.query.weight" belongs to "bert.encoder.layer.3"; without a number, to the module above its parameter.
     private static string LayerOf(string name)
     {
-        // Character by character: this runs a few times in a process, before the runtime has compiled anything better.
+        // Character by character: no strings of parts for each of thousands of names.
         for (int i = 0, digits = 0; i <= name.Length; i++)
         {
             if (i < name.Length && char.IsAsciiDigit(name[i]))

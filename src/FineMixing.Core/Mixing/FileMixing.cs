@@ -155,6 +155,7 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
+    // Some megabytes: a collection keeps about three.
     private const int GarbageBytes = 6 << 20;
 
     // Whole tensors that are mixed at the same time may have as much together.
@@ -200,7 +201,6 @@ public static class FileMixing
             }
 
             garbage.Note();
-
             if (!wholeTensors && chunk.File.Hash is { } hash)
                 hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.Length));
         }
