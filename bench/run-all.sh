@@ -81,7 +81,7 @@ else
   table kernels kernels --job short
   table mixing mixing --rounds 5
   table epur epur --rounds 5
-  table files files --rounds 5 --cli "$tool/finemix"
+  table files files --cli "$tool/finemix"
   table files-memory files-memory --cli "$tool/finemix"
   table optimizer optimizer --rounds 5 $threads
   table training-minilm training --sizes minilm --steps 4 --rounds 5 $threads

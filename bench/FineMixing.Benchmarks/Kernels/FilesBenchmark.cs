@@ -17,7 +17,7 @@ internal static partial class FilesBenchmark
             return Child(args[1..]);
         var megabytes = Harness.Integer(args, "--megabytes", 440);
         var folder = Path.Combine(Harness.Option(args, "--folder", Path.GetTempPath()), FormattableString.Invariant($"finemixing-bench-{Environment.ProcessId}"));
-        var harness = new Harness(Harness.Integer(args, "--rounds", 5));
+        var harness = new Harness(Harness.Integer(args, "--rounds", 15));
         harness.Header("Mixing files", FormattableString.Invariant($"files --megabytes {megabytes}{(Harness.Option(args, "--cli", "").Length > 0 ? " --cli FINEMIX" : "")}"));
         try
         {

@@ -72,13 +72,13 @@ public static class CheckpointWriter
     /// <summary>Adds the index of a sharded plan to an output, as the last of its weights.</summary>
     internal static void AddIndex(OutputTransaction output, ShardPlan plan)
     {
-        if (plan.Index is { } index)
-            output.Add(Checkpoint.SafetensorsIndex, index.Span);
+        if (plan.IsSharded)
+            output.Add(Checkpoint.SafetensorsIndex, plan.ComposeIndex().Span);
     }
 
     /// <summary>The full paths of a plan's files, index last.</summary>
     internal static string[] FilesOf(string folder, ShardPlan plan) =>
-        [.. plan.Files.Select(f => f.FileName).Concat(plan.Index is null ? [] : [Checkpoint.SafetensorsIndex]).Select(name => Path.Combine(folder, name))];
+        [.. plan.Files.Select(f => f.FileName).Concat(plan.IsSharded ? [Checkpoint.SafetensorsIndex] : []).Select(name => Path.Combine(folder, name))];
 
     /// <summary>Refuses a folder whose weights would be mistaken for, or mixed with, the new ones.</summary>
     internal static void RefuseOtherWeights(string folder, ShardPlan plan, bool overwrite)
@@ -148,7 +148,7 @@ public static class CheckpointWriter
 
     private static void WriteFile(ICheckpoint source, SafetensorsLayout layout, SafeFileHandle file, CancellationToken cancellationToken)
     {
-        RandomAccess.Write(file, layout.Header.Span, 0);
+        RandomAccess.Write(file, layout.ComposeHeader().Span, 0);
         var buffer = new byte[ChunkBytes];
         foreach (var (tensor, fileOffset) in layout.Entries)
         {

@@ -1,10 +1,7 @@
-using System.Collections.Immutable;
-using System.Globalization;
 using FineMixing.Checkpoints;
 using FineMixing.Checkpoints.Safetensors;
 using FineMixing.Mixing.Mixers;
 using FineMixing.Provenance;
-using Microsoft.Win32.SafeHandles;
 
 namespace FineMixing.Mixing;
 
@@ -100,7 +97,7 @@ public static class FileMixing
         using var hashes = fileOptions.WriteManifest ? new MixingHashes([suspect, @base, .. others]) : null;
         try
         {
-            Run(plan, suspect, @base, others, shards, output, fileOptions.ChunkBytes, hashes, progress, ct);
+            FileMixingRun.Run(plan, suspect, @base, others, shards, output, fileOptions.ChunkBytes, hashes, progress, ct);
         }
         catch (NonFiniteChunkException)
         {
@@ -155,193 +152,7 @@ public static class FileMixing
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
     }
 
-    // Some megabytes: a collection keeps about three.
-    private const int GarbageBytes = 6 << 20;
-
-    // Whole tensors that are mixed at the same time may have as much together.
-    private const int LeastWholeBytes = 64 << 20;
-
     // Configuration and tokenizer come from the suspect's folder where the caller names no other.
     private static FileMixingOptions? WithOtherFiles(FileMixingOptions? options, string suspect) =>
         Directory.Exists(suspect) && options?.CopyOtherFilesFrom is null ? (options ?? new FileMixingOptions()) with { CopyOtherFilesFrom = suspect } : options;
-
-    private static void Run(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ShardPlan shards, OutputTransaction output, int chunkBytes, MixingHashes? hashes, IProgress<MixingProgress>? progress, CancellationToken ct)
-    {
-        var total = plan.TotalBytes;
-        long done = 0;
-        var reporting = new object();
-
-        // Whole tensors can be large: at the same time no more of them than the largest takes, and the hashing afterwards.
-        var wholeTensors = plan.Tensors.Any(plan.IsInOnePiece);
-        var budget = wholeTensors ? new ByteBudget(Math.Max(LeastWholeBytes, plan.Tensors.Max(t => t.Suspect.ByteLength) + chunkBytes)) : null;
-        using var garbage = new GarbageBound(GarbageBytes);
-        using var buffers = new ThreadLocal<ChunkBuffers>(() => new ChunkBuffers(others.Count + 2), trackAllValues: true);
-        try
-        {
-            WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, Mix, ct);
-        }
-        finally
-        {
-            foreach (var own in buffers.Values)
-                own.Dispose();
-        }
-
-        void Mix(Chunk chunk)
-        {
-            if (budget is null)
-                chunk.Mix(plan, suspect, @base, others, buffers.Value!);
-            else
-                MixWithin(budget, chunk);
-
-            long now;
-            lock (reporting)
-            {
-                now = done += chunk.Length;
-                progress?.Report(new MixingProgress(now, total));
-            }
-
-            garbage.Note();
-            if (!wholeTensors && chunk.File.Hash is { } hash)
-                hashes!.KeepUp((double)now / total, hash, chunk.File.Front.Add(chunk.Offset, chunk.Offset + chunk.Length));
-        }
-
-        void MixWithin(ByteBudget budget, Chunk chunk)
-        {
-            budget.Use(chunk.Length, () => chunk.Mix(plan, suspect, @base, others, buffers.Value!));
-            buffers.Value!.DropLargerThan(LeastWholeBytes);
-        }
-
-        IEnumerable<Chunk> Chunks()
-        {
-            var plans = plan.Tensors.ToDictionary(t => t.Suspect.Name, StringComparer.Ordinal);
-            TensorMixing? mixing = null;
-            foreach (var file in shards.Files)
-            {
-                var handle = output.Create(file.FileName, file.Layout.TotalLength);
-                RandomAccess.Write(handle, file.Layout.Header.Span, 0);
-                var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.Header.Length), output.FlushToDisk);
-                var cuts = FileWindows.Cut(file.Layout.Entries, t => plan.IsInOnePiece(plans[t.Name]), chunkBytes);
-                foreach (var window in FileWindows.Gather(cuts, chunkBytes))
-                {
-                    var mixings = new TensorMixing[window.Length];
-                    for (var i = 0; i < mixings.Length; i++)
-                    {
-                        // One tensor is prepared after the other, not all before the first is mixed.
-                        if (mixing?.Plan.Suspect != window[i].Tensor)
-                            mixing = new TensorMixing(plan, plans[window[i].Tensor.Name]);
-                        mixings[i] = mixing;
-                    }
-
-                    yield return new Chunk(window, mixings, target);
-                }
-            }
-        }
-    }
-
-    /// <summary>The checkpoints of a call, opened and closed together.</summary>
-    private sealed class OpenedModels : IDisposable
-    {
-        private readonly List<ICheckpoint> _models = [];
-
-        public OpenedModels(string[] paths)
-        {
-            // The suspect here, the others meanwhile; the first that cannot be opened is told.
-            var others = paths[1..].Select(path => Task.Run(() => Checkpoint.Open(path))).ToArray();
-            try
-            {
-                _models.Add(Checkpoint.Open(paths[0]));
-                foreach (var other in others)
-                    _models.Add(other.GetAwaiter().GetResult());
-            }
-            catch
-            {
-                foreach (var other in others)
-                    other.ContinueWith(t => t.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
-                Dispose();
-                throw;
-            }
-        }
-
-        public ICheckpoint Suspect => _models[0];
-
-        public ICheckpoint Base => _models[1];
-
-        public IReadOnlyList<ICheckpoint> Others => _models[2..];
-
-        public void Dispose() => _models.ForEach(m => m.Dispose());
-    }
-
-    /// <summary>A file that is written, how far, its hash when one is made, and whether it is to be flushed.</summary>
-    private sealed record OutputFile(SafeFileHandle Handle, HashChain? Hash, WrittenFront Front, bool Flush);
-
-    /// <summary>Neighbours in a file, written together.</summary>
-    /// <param name="Pieces">Runs of elements.</param>
-    /// <param name="Mixings">What is done with each.</param>
-    /// <param name="File">Where the result goes.</param>
-    private sealed record Chunk(FilePiece[] Pieces, TensorMixing[] Mixings, OutputFile File)
-    {
-        public long Offset => Pieces[0].Offset;
-
-        public long Length => Pieces[^1].End - Offset;
-
-        public void Mix(MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers)
-        {
-            var ours = Join(suspect, plan, static (_, tensor) => tensor.Action == TensorAction.Mixed ? tensor.Suspect : null);
-            var theirs = ours.Length == 0 ? default : Join(@base, plan, static (plan, tensor) => tensor.Base?.DType == tensor.Suspect.DType && plan.ReadsBase(tensor) ? tensor.Base : null);
-            var bytes = buffers.Get(0, Size(Length, Pieces[0].Tensor), ours.Offset, Offset);
-            var suspectIsRead = ours.Try(bytes.Span);
-            var allOfBase = theirs.Length == 0 ? default : buffers.Get(1, bytes.Length, theirs.Offset);
-            if (!theirs.Try(allOfBase.Span))
-                allOfBase = default;
-            for (var i = 0; i < Pieces.Length; i++)
-            {
-                var (start, length) = ((int)(Pieces[i].Offset - Offset), (int)Pieces[i].Length);
-                Mix(Pieces[i], Mixings[i], bytes.Slice(start, length), suspectIsRead, allOfBase.IsEmpty ? default : allOfBase.Slice(start, length), plan, suspect, @base, others, buffers);
-            }
-
-            RandomAccess.Write(File.Handle, bytes.Span, Offset);
-            if (File.Flush)
-                EarlyFlush.Begin(File.Handle, Offset, Length);
-        }
-
-        // The pieces' tensors in a model; empty unless all of them are wanted and lie side by side.
-        private JointRead Join(ICheckpoint model, MixPlan plan, Func<MixPlan, TensorPlan, TensorInfo?> wanted)
-        {
-            var read = new JointRead(model);
-            for (var i = 0; i < Pieces.Length; i++)
-            {
-                if (wanted(plan, Mixings[i].Plan) is not { } tensor || !read.Add(tensor, Pieces[i].Start * tensor.DType.BitSize() / 8, Pieces[i].Count * tensor.DType.BitSize() / 8))
-                    return default;
-            }
-
-            return read;
-        }
-
-        private static void Mix(FilePiece place, TensorMixing mixing, Memory<byte> target, bool suspectIsRead, Memory<byte> baseBytes, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers)
-        {
-            // The result replaces the suspect's bytes: three buffers less to go through the cache.
-            var tensor = mixing.Plan;
-            if (!suspectIsRead && tensor.Action is (TensorAction.Suspect or TensorAction.Mixed))
-                suspect.Read(tensor.Suspect, place.Start * tensor.Suspect.DType.BitSize() / 8, target.Span);
-            var siblings = tensor.Others.Count == 0 ? [] : new MixSource[tensor.Others.Count];
-            for (var i = 0; i < siblings.Length; i++)
-                siblings[i] = Read(others[i], tensor.Others[i], 2 + i);
-            var inputs = new MixInputs(
-                new MixSource(tensor.Suspect.DType, target),
-                !baseBytes.IsEmpty ? new MixSource(tensor.Base!.DType, baseBytes) : plan.ReadsBase(tensor) ? Read(@base, tensor.Base!, 1) : default,
-                siblings);
-            mixing.Mix(place.Start, inputs, target.Span, plan.Options.CheckFinite);
-
-            MixSource Read(ICheckpoint model, TensorInfo info, int slot)
-            {
-                var memory = buffers.Get(slot, Size(place.Count * info.DType.BitSize() / 8, info));
-                model.Read(info, place.Start * info.DType.BitSize() / 8, memory.Span);
-                return new MixSource(info.DType, memory);
-            }
-        }
-
-        private static int Size(long length, TensorInfo tensor) => length <= Array.MaxLength
-            ? (int)length
-            : throw new NotSupportedException(string.Create(CultureInfo.InvariantCulture, $"Tensor {tensor} has {length} bytes; methods that need whole tensors handle at most {Array.MaxLength}."));
-    }
 }

@@ -5,17 +5,29 @@ namespace FineMixing.Checkpoints.Safetensors;
 
 /// <summary>JSON that is written piece by piece as UTF-8: a header of thousands of tensors is never held as text, nor twice.</summary>
 /// <param name="capacity">How many bytes are expected.</param>
-internal sealed class JsonBytes(int capacity)
+/// <param name="onlyCounts">True when only the length is of interest: what was written is not kept.</param>
+internal sealed class JsonBytes(int capacity, bool onlyCounts = false)
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private byte[] _bytes = new byte[capacity];
 
     /// <summary>How many bytes were written.</summary>
-    public int Length { get; private set; }
+    public long Length { get; private set; }
 
-    /// <summary>What was written.</summary>
-    public Memory<byte> Written => _bytes.AsMemory(0, Length);
+    /// <summary>What was written; not for one that only counts.</summary>
+    public Memory<byte> Written => _bytes.AsMemory(0, Used);
+
+    private int Used => onlyCounts ? 0 : (int)Length;
+
+    /// <summary>How long a text is.</summary>
+    /// <param name="compose">Writes it.</param>
+    public static long Count(Action<JsonBytes> compose)
+    {
+        var counter = new JsonBytes(256, onlyCounts: true);
+        compose(counter);
+        return counter.Length;
+    }
 
     /// <summary>Bytes as they are.</summary>
     public JsonBytes Append(ReadOnlySpan<byte> utf8)
@@ -79,8 +91,8 @@ internal sealed class JsonBytes(int capacity)
 
     private Span<byte> Room(int count)
     {
-        if (_bytes.Length - Length < count)
-            Array.Resize(ref _bytes, checked((int)Math.Min(Array.MaxLength, Math.Max(2L * _bytes.Length, (long)Length + count))));
-        return _bytes.AsSpan(Length);
+        if (_bytes.Length - Used < count)
+            Array.Resize(ref _bytes, checked((int)Math.Min(Array.MaxLength, Math.Max(2L * _bytes.Length, (long)Used + count))));
+        return _bytes.AsSpan(Used);
     }
 }

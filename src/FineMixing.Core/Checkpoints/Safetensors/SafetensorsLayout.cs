@@ -3,22 +3,25 @@ using System.Text;
 
 namespace FineMixing.Checkpoints.Safetensors;
 
-/// <summary>Where everything goes in a safetensors file that is not yet written: its header's bytes and each tensor's place.</summary>
+/// <summary>Where everything goes in a safetensors file that is not yet written: its header and each tensor's place.</summary>
 /// <remarks>Equal content gives equal bytes: tensors are ordered by the alignment of their type (descending), then by name; metadata by key.</remarks>
 public sealed class SafetensorsLayout
 {
     /// <summary>The data begins on a multiple of this many bytes, so that whole pages of it can be written.</summary>
     public const int DataAlignment = 4096;
 
-    private SafetensorsLayout(ReadOnlyMemory<byte> header, IReadOnlyList<SafetensorsEntry> entries, long totalLength)
+    private readonly SortedList<string, string> _metadata;
+
+    private SafetensorsLayout(SortedList<string, string> metadata, int headerLength, IReadOnlyList<SafetensorsEntry> entries, long totalLength)
     {
-        Header = header;
+        _metadata = metadata;
+        HeaderLength = headerLength;
         Entries = entries;
         TotalLength = totalLength;
     }
 
-    /// <summary>The first bytes of the file: length, JSON, and padding up to the first tensor.</summary>
-    public ReadOnlyMemory<byte> Header { get; }
+    /// <summary>The length of the header in bytes, a multiple of <see cref="DataAlignment"/>; the first tensor begins there.</summary>
+    public int HeaderLength { get; }
 
     /// <summary>The tensors in the order of their data, each with its offset from the beginning of the file.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries { get; }
@@ -39,12 +42,10 @@ public sealed class SafetensorsLayout
             allMetadata[key] = value;
         Validate(ordered, allMetadata);
 
-        var json = Compose(ordered, allMetadata);
-        var dataOffset = (json.Length + DataAlignment - 1L) / DataAlignment * DataAlignment;
+        var length = JsonBytes.Count(json => Compose(json, ordered, allMetadata));
+        var dataOffset = (length + DataAlignment - 1) / DataAlignment * DataAlignment;
         if (dataOffset - 8 > SafetensorsLimits.HeaderBytes)
-            throw new ArgumentException($"The header of {ordered.Length} tensors has {json.Length - 8} bytes; at most {SafetensorsLimits.HeaderBytes} are allowed.", nameof(tensors));
-        json.Fill((byte)' ', (int)(dataOffset - json.Length));
-        BinaryPrimitives.WriteUInt64LittleEndian(json.Written.Span, (ulong)(dataOffset - 8));
+            throw new ArgumentException($"The header of {ordered.Length} tensors has {length - 8} bytes; at most {SafetensorsLimits.HeaderBytes} are allowed.", nameof(tensors));
 
         var entries = new SafetensorsEntry[ordered.Length];
         var end = dataOffset;
@@ -54,7 +55,17 @@ public sealed class SafetensorsLayout
             end += ordered[i].ByteLength;
         }
 
-        return new SafetensorsLayout(json.Written, entries, end);
+        return new SafetensorsLayout(allMetadata, (int)dataOffset, entries, end);
+    }
+
+    /// <summary>Makes the first bytes of the file: length, JSON, and padding up to the first tensor.</summary>
+    public ReadOnlyMemory<byte> ComposeHeader()
+    {
+        var json = new JsonBytes(HeaderLength);
+        Compose(json, Entries.Select(e => e.Tensor), _metadata);
+        json.Fill((byte)' ', HeaderLength - (int)json.Length);
+        BinaryPrimitives.WriteUInt64LittleEndian(json.Written.Span, (ulong)(HeaderLength - 8));
+        return json.Written;
     }
 
     /// <summary>Tensors in the order in which they are written: alignment of the type descending, then name.</summary>
@@ -131,12 +142,9 @@ public sealed class SafetensorsLayout
     }
 
     // Room for the header's length, then its JSON.
-    private static JsonBytes Compose(TensorInfo[] tensors, SortedList<string, string> metadata)
+    private static void Compose(JsonBytes json, IEnumerable<TensorInfo> tensors, SortedList<string, string> metadata)
     {
-        long expected = DataAlignment;
-        foreach (var tensor in tensors)
-            expected += tensor.Name.Length + 100;
-        var json = new JsonBytes((int)Math.Min(expected, SafetensorsLimits.HeaderBytes)).Fill(0, 8).Append("{\"__metadata__\":{"u8);
+        json.Fill(0, 8).Append("{\"__metadata__\":{"u8);
         var separator = ""u8;
         foreach (var (key, value) in metadata)
         {
@@ -161,6 +169,6 @@ public sealed class SafetensorsLayout
             begin = end;
         }
 
-        return json.Append("}"u8);
+        json.Append("}"u8);
     }
 }

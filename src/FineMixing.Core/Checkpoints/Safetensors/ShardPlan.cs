@@ -5,17 +5,17 @@ namespace FineMixing.Checkpoints.Safetensors;
 /// <summary>How tensors are spread over files of a limited size: one <c>model.safetensors</c>, or shards with an index.</summary>
 public sealed class ShardPlan
 {
-    private ShardPlan(IReadOnlyList<PlannedFile> files, ReadOnlyMemory<byte>? index)
+    private ShardPlan(IReadOnlyList<PlannedFile> files, bool isSharded)
     {
         Files = files;
-        Index = index;
+        IsSharded = isSharded;
     }
 
     /// <summary>The safetensors files, in order.</summary>
     public IReadOnlyList<PlannedFile> Files { get; }
 
-    /// <summary>The bytes of <c>model.safetensors.index.json</c>; null for a single file.</summary>
-    public ReadOnlyMemory<byte>? Index { get; }
+    /// <summary>True when the files need an index, <c>model.safetensors.index.json</c>.</summary>
+    public bool IsSharded { get; }
 
     /// <summary>Plans the files.</summary>
     /// <param name="tensors">In any order.</param>
@@ -36,13 +36,24 @@ public sealed class ShardPlan
 
         var groups = Group(ordered, maxShardBytes);
         if (groups.Count == 1)
-            return new ShardPlan([new PlannedFile(Checkpoint.SafetensorsFile, SafetensorsLayout.Plan(groups[0], metadata))], null);
+            return new ShardPlan([new PlannedFile(Checkpoint.SafetensorsFile, SafetensorsLayout.Plan(groups[0], metadata))], false);
         if (groups.Count > SafetensorsLimits.Shards)
             throw new ArgumentException($"{groups.Count} shards of at most {maxShardBytes} bytes would be needed; at most {SafetensorsLimits.Shards} are allowed: raise the limit.", nameof(maxShardBytes));
         var files = groups.Select((group, i) => new PlannedFile(
             string.Create(CultureInfo.InvariantCulture, $"model-{i + 1:D5}-of-{groups.Count:D5}.safetensors"),
             SafetensorsLayout.Plan(group, metadata))).ToArray();
-        return new ShardPlan(files, ComposeIndex(files));
+        return new ShardPlan(files, true);
+    }
+
+    /// <summary>Makes the bytes of the index.</summary>
+    /// <exception cref="InvalidOperationException">There is one file; it needs none.</exception>
+    public ReadOnlyMemory<byte> ComposeIndex()
+    {
+        if (!IsSharded)
+            throw new InvalidOperationException("A single file has no index.");
+        var json = new JsonBytes(checked((int)JsonBytes.Count(ComposeIndex)));
+        ComposeIndex(json);
+        return json.Written;
     }
 
     private static List<List<TensorInfo>> Group(TensorInfo[] tensors, long maxShardBytes)
@@ -64,18 +75,18 @@ public sealed class ShardPlan
         return groups;
     }
 
-    private static ReadOnlyMemory<byte> ComposeIndex(PlannedFile[] files)
+    private void ComposeIndex(JsonBytes json)
     {
-        var total = files.Sum(f => f.Layout.TotalLength - f.Layout.Header.Length);
-        var json = new JsonBytes(4096).Append("{\n  \"metadata\": {\n    \"total_size\": "u8).Append(total).Append("\n  },\n  \"weight_map\": {"u8);
+        var total = Files.Sum(f => f.Layout.TotalLength - f.Layout.HeaderLength);
+        json.Append("{\n  \"metadata\": {\n    \"total_size\": "u8).Append(total).Append("\n  },\n  \"weight_map\": {"u8);
         var separator = "\n"u8;
-        foreach (var (name, file) in files.SelectMany(f => f.Layout.Entries.Select(e => (e.Tensor.Name, f.FileName))).OrderBy(e => e.Name, StringComparer.Ordinal))
+        foreach (var (name, file) in Files.SelectMany(f => f.Layout.Entries.Select(e => (e.Tensor.Name, f.FileName))).OrderBy(e => e.Name, StringComparer.Ordinal))
         {
             json.Append(separator).Append("    "u8).AppendQuoted(name).Append(": "u8).AppendQuoted(file);
             separator = ",\n"u8;
         }
 
-        return json.Append("\n  }\n}\n"u8).Written;
+        json.Append("\n  }\n}\n"u8);
     }
 }
 

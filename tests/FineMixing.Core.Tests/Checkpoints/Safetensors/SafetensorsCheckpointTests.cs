@@ -124,7 +124,7 @@ public class SafetensorsCheckpointTests
         var layout = SafetensorsLayout.Plan([new TensorInfo("huge", DType.BF16, [1 << 20, 1 << 19])]);
         using (var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write))
         {
-            RandomAccess.Write(file, layout.Header.Span, 0);
+            RandomAccess.Write(file, layout.ComposeHeader().Span, 0);
             RandomAccess.SetLength(file, layout.TotalLength);
         }
 

@@ -10,7 +10,7 @@ public class SafetensorsFuzzTests
 {
     private static readonly byte[][] Seeds =
     [
-        SafetensorsLayout.Plan([new TensorInfo("bert.embeddings.word_embeddings.weight", DType.F32, [7, 5]), new TensorInfo("classifier.bias", DType.BF16, [2])]).Header.ToArray()[..400],
+        SafetensorsLayout.Plan([new TensorInfo("bert.embeddings.word_embeddings.weight", DType.F32, [7, 5]), new TensorInfo("classifier.bias", DType.BF16, [2])]).ComposeHeader().ToArray()[..400],
         .. new[]
         {
             "{}",

@@ -17,8 +17,8 @@ public class SafetensorsLayoutTests
         const string Json =
             """{"__metadata__":{"a":"<&>","format":"pt","z":"1\u00092"},"b":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"é\"\\\u000a":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"a":{"dtype":"U8","shape":[3],"data_offsets":[12,15]}}""";
         byte[] expected = [0xF8, 0x0F, 0, 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(Json)];
-        Assert.Equal(Encoding.UTF8.GetString(expected), Encoding.UTF8.GetString(layout.Header.Span).TrimEnd(' '));
-        Assert.Equal(4096, layout.Header.Length);
+        Assert.Equal(Encoding.UTF8.GetString(expected), Encoding.UTF8.GetString(layout.ComposeHeader().Span).TrimEnd(' '));
+        Assert.Equal(4096, layout.HeaderLength);
         Assert.Equal(4096 + 15, layout.TotalLength);
         Assert.Equal([4096L, 4104, 4108], layout.Entries.Select(e => e.FileOffset));
     }
@@ -27,7 +27,7 @@ public class SafetensorsLayoutTests
     public void Plan_NoTensors_IsAValidFile()
     {
         var layout = SafetensorsLayout.Plan([]);
-        Assert.Empty(SafetensorsFiles.Parse(layout.Header.ToArray()).Entries);
+        Assert.Empty(SafetensorsFiles.Parse(layout.ComposeHeader().ToArray()).Entries);
     }
 
     [Fact]
@@ -39,7 +39,7 @@ public class SafetensorsLayoutTests
         for (var seed = 0; seed < 20; seed++)
         {
             new Random(seed).Shuffle(tensors);
-            Assert.True(expected.Header.Span.SequenceEqual(SafetensorsLayout.Plan(tensors).Header.Span));
+            Assert.True(expected.ComposeHeader().Span.SequenceEqual(SafetensorsLayout.Plan(tensors).ComposeHeader().Span));
         }
     }
 
@@ -56,9 +56,9 @@ public class SafetensorsLayoutTests
         for (var length = 3900; length < 4100; length++)
         {
             var layout = SafetensorsLayout.Plan([], new Dictionary<string, string> { ["k"] = new string('x', length) });
-            Assert.Equal(0, layout.Header.Length % 4096);
-            Assert.Equal((byte)'{', layout.Header.Span[8]);
-            Assert.Equal(length, SafetensorsFiles.Parse(layout.Header.ToArray()).Metadata["k"].Length);
+            Assert.Equal(0, layout.HeaderLength % 4096);
+            Assert.Equal((byte)'{', layout.ComposeHeader().Span[8]);
+            Assert.Equal(length, SafetensorsFiles.Parse(layout.ComposeHeader().ToArray()).Metadata["k"].Length);
         }
     }
 
@@ -89,7 +89,7 @@ public class SafetensorsLayoutTests
             var infos = list.Take(40).Select((t, i) => new TensorInfo($"{i}.{Clean(t.name)}", t.dtype, [8, .. t.dims.Take(5).Select(d => (long)d)])).ToArray();
             var layout = SafetensorsLayout.Plan(infos);
             var file = new byte[layout.TotalLength];
-            layout.Header.CopyTo(file);
+            layout.ComposeHeader().CopyTo(file);
             var read = SafetensorsFiles.Parse(file);
             Assert.Equal(layout.Entries.Select(e => (e.Tensor.ToString(), e.FileOffset)).Order(), read.Entries.Select(e => (e.Tensor.ToString(), e.FileOffset)).Order());
             Assert.Equal(infos.Select(i => i.ToString()).Order(StringComparer.Ordinal), read.Entries.Select(e => e.Tensor.ToString()).Order(StringComparer.Ordinal));

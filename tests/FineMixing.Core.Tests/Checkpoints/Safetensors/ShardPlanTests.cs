@@ -29,7 +29,7 @@ public class ShardPlanTests
               }
             }
 
-            """.ReplaceLineEndings("\n"), Encoding.UTF8.GetString(plan.Index!.Value.Span));
+            """.ReplaceLineEndings("\n"), Encoding.UTF8.GetString(plan.ComposeIndex().Span));
     }
 
     [Fact]
@@ -44,7 +44,8 @@ public class ShardPlanTests
     {
         var plan = ShardPlan.Create(Tensors, 204);
         Assert.Equal("model.safetensors", Assert.Single(plan.Files).FileName);
-        Assert.Null(plan.Index);
+        Assert.False(plan.IsSharded);
+        Assert.Throws<InvalidOperationException>(() => plan.ComposeIndex());
     }
 
     [Fact]
@@ -62,7 +63,7 @@ public class ShardPlanTests
     public void Create_NamesThatNeedEscaping_IndexIsJson()
     {
         var plan = ShardPlan.Create([new TensorInfo("a\"\\\u0007é", DType.U8, [2]), new TensorInfo("b", DType.U8, [2])], 2);
-        using var json = JsonDocument.Parse(plan.Index!.Value);
+        using var json = JsonDocument.Parse(plan.ComposeIndex());
         Assert.Equal(["a\"\\\u0007é", "b"], json.RootElement.GetProperty("weight_map").EnumerateObject().Select(p => p.Name));
     }
 
