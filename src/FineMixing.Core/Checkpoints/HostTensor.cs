@@ -73,8 +73,7 @@ public static class FloatConversion
                 break;
             case DType.BF16:
                 var upper = MemoryMarshal.Cast<byte, ushort>(source);
-                for (var i = 0; i < upper.Length; i++)
-                    destination[i] = BitConverter.UInt32BitsToSingle((uint)upper[i] << 16);
+                FromBFloat16(upper, destination[..upper.Length]);
                 break;
             case DType.F64:
                 TensorPrimitives.ConvertTruncating<double, float>(MemoryMarshal.Cast<byte, double>(source), destination);
@@ -111,6 +110,26 @@ public static class FloatConversion
     {
         var bits = BitConverter.SingleToUInt32Bits(value);
         return float.IsNaN(value) ? (ushort)((bits >> 16) | 0x40) : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void FromBFloat16(ReadOnlySpan<ushort> source, Span<float> destination)
+    {
+        var i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            ref var from = ref MemoryMarshal.GetReference(source);
+            ref var to = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(destination));
+            for (; i <= source.Length - 16; i += 16)
+            {
+                var (lower, upper) = Vector256.Widen(Vector256.LoadUnsafe(ref from, (nuint)i));
+                (lower << 16).StoreUnsafe(ref to, (nuint)i);
+                (upper << 16).StoreUnsafe(ref to, (nuint)i + 8);
+            }
+        }
+
+        for (; i < source.Length; i++)
+            destination[i] = BitConverter.UInt32BitsToSingle((uint)source[i] << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

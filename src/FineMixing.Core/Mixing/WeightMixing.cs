@@ -27,16 +27,7 @@ public static class WeightMixing
         var weights = new StateDict($"{suspect.Location} mixed by {mixer.Name}");
         foreach (var tensor in plan.Tensors)
             weights.Add(new HostTensor(tensor.Suspect, GC.AllocateUninitializedArray<byte>(checked((int)tensor.Suspect.ByteLength))));
-        try
-        {
-            Run(plan, suspect, @base, others ?? [], weights, options.CheckFinite, ct);
-        }
-        catch (NonFiniteChunkException)
-        {
-            NonFiniteWeights.ThrowIfAny(plan, suspect, @base, others ?? [], ct);
-            throw;
-        }
-
+        Run(plan, suspect, @base, others ?? [], weights, options.CheckFinite, ct);
         return new MixingResult(weights, [.. plan.Tensors.Select(t => t.Summary)]);
     }
 
@@ -49,7 +40,7 @@ public static class WeightMixing
     /// <param name="others">More models, for methods that combine several.</param>
     /// <param name="ct">Cancels between chunks; the destination is then partly written.</param>
     /// <returns>What was done to each tensor.</returns>
-    /// <exception cref="ArgumentException">As for <see cref="Mix"/>, or the destination does not fit; the destination is then as it was.</exception>
+    /// <exception cref="ArgumentException">As for <see cref="Mix"/>, or the destination does not fit; the destination is then as it was, but for NaN or infinite weights it may be partly written if it shares no memory with an input.</exception>
     public static IReadOnlyList<TensorMixSummary> MixInto(IWeightMixer mixer, StateDict suspect, StateDict @base, MixingOptions options, StateDict destination, IReadOnlyList<StateDict>? others = null, CancellationToken ct = default)
     {
         ArgumentNullException.ThrowIfNull(destination);
@@ -60,16 +51,31 @@ public static class WeightMixing
         if (problems.Count > 0)
             throw new ArgumentException($"The destination {destination.Location} lacks tensors of the suspect: {string.Join("; ", problems)}.", nameof(destination));
 
-        // What is overwritten may be an input, so everything is examined first.
-        if (options.CheckFinite)
+        // Where an input is overwritten everything is examined first, elsewhere on the way.
+        var first = options.CheckFinite && SharesMemory(destination, [suspect, @base, .. others ?? []]);
+        if (first)
             NonFiniteWeights.ThrowIfAny(plan, suspect, @base, others ?? [], ct);
-        Run(plan, suspect, @base, others ?? [], destination, checkFinite: false, ct);
+        Run(plan, suspect, @base, others ?? [], destination, options.CheckFinite && !first, ct);
         return [.. plan.Tensors.Select(t => t.Summary)];
+    }
+
+    private static bool SharesMemory(StateDict destination, IReadOnlyList<StateDict> inputs)
+    {
+        var written = new HashSet<byte[]>(destination.Tensors.Select(t => destination[t.Name].Bytes), ReferenceEqualityComparer.Instance);
+        return inputs.Any(input => input.Tensors.Any(t => written.Contains(input[t.Name].Bytes)));
     }
 
     private static void Run(MixPlan plan, StateDict suspect, StateDict @base, IReadOnlyList<StateDict> others, StateDict destination, bool checkFinite, CancellationToken ct)
     {
-        WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, chunk => chunk.Job.Run(chunk.Start, chunk.Count, checkFinite), ct);
+        try
+        {
+            WorkerThreads.Run(Chunks(), plan.Options.ThreadCount, chunk => chunk.Job.Run(chunk.Start, chunk.Count, checkFinite), ct);
+        }
+        catch (NonFiniteChunkException)
+        {
+            NonFiniteWeights.ThrowIfAny(plan, suspect, @base, others, ct);
+            throw;
+        }
 
         IEnumerable<(TensorJob Job, long Start, int Count)> Chunks()
         {

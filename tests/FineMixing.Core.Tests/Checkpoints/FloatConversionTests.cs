@@ -50,6 +50,18 @@ public class FloatConversionTests
         Assert.Equal(bytes, again);
     }
 
+    [Fact]
+    public void ToFloat32_EveryBFloat16AtEveryPlace_HasItsBitsInTheUpperHalf()
+    {
+        for (var skipped = 0; skipped < 17; skipped++)
+        {
+            ushort[] patterns = [.. Enumerable.Range(skipped, 65536 - skipped).Select(i => (ushort)i)];
+            var values = new float[patterns.Length];
+            FloatConversion.ToFloat32(DType.BF16, MemoryMarshal.AsBytes<ushort>(patterns), values);
+            Assert.True(MemoryMarshal.Cast<float, uint>(values).SequenceEqual(Array.ConvertAll(patterns, p => (uint)p << 16)));
+        }
+    }
+
     // By the distance to both neighbours, in double precision.
     private static ushort Nearest(uint bits)
     {

@@ -261,6 +261,45 @@ public class WeightMixingTests
         Assert.All(expected.Tensors, t => Assert.Equal(expected[t.Name].Bytes, suspect[t.Name].Bytes));
     }
 
+    [Fact]
+    public void MixInto_OtherMemory_EqualsMix()
+    {
+        var (suspect, @base, destination) = (Models.Random(1), Models.Random(2), Models.Random(3));
+        var expected = WeightMixing.Mix(FineMix, suspect, @base, new MixingOptions()).Weights;
+        WeightMixing.MixInto(FineMix, suspect, @base, new MixingOptions(), destination);
+        Assert.All(expected.Tensors, t => Assert.Equal(expected[t.Name].Bytes, destination[t.Name].Bytes));
+    }
+
+    [Theory]
+    [InlineData("suspect")]
+    [InlineData("base")]
+    public void MixInto_InfinityWhereAnInputIsOverwritten_IsRefusedWithTheInputsAsTheyWere(string overwritten)
+    {
+        var (suspect, @base) = (Models.Random(1), Models.Random(2));
+        var last = suspect[suspect.Tensors[^1].Name];
+        BitConverter.TryWriteBytes(last.Bytes, float.PositiveInfinity);
+        var destination = overwritten == "base" ? @base : new StateDict();
+        if (overwritten == "suspect")
+        {
+            foreach (var tensor in suspect.Tensors)
+                destination.Add(tensor == last.Info ? last : new HostTensor(tensor, [.. suspect[tensor.Name].Bytes]));
+        }
+
+        var before = destination.Tensors.ToDictionary(t => t.Name, t => destination[t.Name].Bytes.ToArray());
+        var e = Assert.Throws<ArgumentException>(() => WeightMixing.MixInto(FineMix, suspect, @base, new MixingOptions { Threads = 1 }, destination));
+        Assert.Contains(last.Info.Name, e.Message, StringComparison.Ordinal);
+        Assert.All(before, b => Assert.Equal(b.Value, destination[b.Key].Bytes));
+    }
+
+    [Fact]
+    public void MixInto_InfinityWithOtherMemory_IsRefused()
+    {
+        var (suspect, @base) = (Models.Random(1), Models.Random(2));
+        BitConverter.TryWriteBytes(@base[@base.Tensors[0].Name].Bytes, float.NaN);
+        var e = Assert.Throws<ArgumentException>(() => WeightMixing.MixInto(FineMix, suspect, @base, new MixingOptions(), Models.Random(3)));
+        Assert.Contains(@base.Tensors[0].Name, e.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
