@@ -18,8 +18,7 @@ internal static class BaseModel
         var check = AncestorCheck.Sample(suspect, @base, token);
         if (!check.IsPlausible)
         {
-            throw new CommandFailedException(string.Create(CultureInfo.InvariantCulture,
-                $"'{baseFolder}' is hardly what the suspect was fine-tuned from: the median cosine of the layers is {check.MedianCosine:F3}, at least {AncestorCheck.PlausibleCosine} is expected ('finemix ancestor' shows each layer; --force mixes all the same)."));
+            throw new CommandFailedException($"'{baseFolder}' is hardly what the suspect was fine-tuned from: {check.Finding} ('finemix ancestor' shows each layer; --force mixes all the same).");
         }
     }
 

@@ -60,7 +60,7 @@ internal static class CommonOptions
 
     public static Option<string?> Report() => new("--report") { Description = "Also write an HTML page and its charts into this folder (files of an earlier report are never replaced).", HelpName = "DIR" };
 
-    public static Option<ulong> Seed(string decides) => Numbers.Unsigned("--seed", $"Decides {decides}; the same seed gives the same result on any machine.", 1);
+    public static Option<ulong> Seed(string decides, string where = "on any machine") => Numbers.Unsigned("--seed", $"Decides {decides}; the same seed gives the same result {where}.", 1);
 
     public static Option<string> Device()
     {

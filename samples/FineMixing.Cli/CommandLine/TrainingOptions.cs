@@ -14,7 +14,7 @@ internal sealed class TrainingOptions(FineTuningOptions defaults, FineTuningOpti
     private readonly Option<double> _learningRate = Numbers.Real("--learning-rate", "Peak learning rate of AdamW." + Note(distillation?.LearningRate), defaults.LearningRate, 0, 1, lowAllowed: false);
     private readonly Option<int> _batchSize = Numbers.Whole("--batch-size", "Samples per step." + Note(distillation?.BatchSize), defaults.BatchSize, 1, 1_000_000);
     private readonly Option<int> _maxLength = Numbers.Whole("--max-length", "The longest input in tokens; longer ones are cut.", defaults.MaxLength, 8, 1_000_000);
-    private readonly Option<ulong> _seed = CommonOptions.Seed("everything random");
+    private readonly Option<ulong> _seed = CommonOptions.Seed("everything random", "on processors of the same kind, with one thread as with two");
     private readonly Option<string> _device = CommonOptions.Device();
     private readonly Option<int> _threads = Numbers.Whole("--threads", "CPU threads; 0 for all.", defaults.Threads, 0, 1024);
 

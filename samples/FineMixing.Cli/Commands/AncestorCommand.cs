@@ -35,10 +35,9 @@ internal static class AncestorCommand
             [new("layer"), new("values", true), new("relative drift", true), new("cosine", true)],
             [.. check.Layers.Select(l => (IReadOnlyList<string>)[l.Layer, l.ElementCount.ToString("N0", CultureInfo.InvariantCulture), l.RelativeDrift.ToString("F4", CultureInfo.InvariantCulture), l.Cosine.ToString("F4", CultureInfo.InvariantCulture)])]);
         JsonFile.Write(json, new { plausible = check.IsPlausible, identical = check.IsIdentical, medianCosine = check.MedianCosine, layers = check.Layers });
-        var verdict = string.Create(CultureInfo.InvariantCulture, $"the median cosine of the layers is {check.MedianCosine:F3}, at least {AncestorCheck.PlausibleCosine} is expected of a model that was fine-tuned from this base");
         if (!check.IsPlausible)
-            throw new CommandFailedException($"'{baseFolder}' is hardly what the suspect was fine-tuned from: {verdict}.");
-        Screen.Line(check.IsIdentical ? "The two are identical: there is nothing to mix." : $"plausible: {verdict}");
+            throw new CommandFailedException($"'{baseFolder}' is hardly what the suspect was fine-tuned from: {check.Finding}.");
+        Screen.Line(check.IsIdentical ? "The two are identical: there is nothing to mix." : $"plausible: {check.Finding}");
         return 0;
     }
 }

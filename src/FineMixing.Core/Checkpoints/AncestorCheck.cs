@@ -72,8 +72,13 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     {
         if (!IsPlausible)
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"The suspect was hardly fine-tuned from this base: the median cosine of the layers is {MedianCosine:F3}, at least {PlausibleCosine} is expected.\n{ToTable()}"));
+                $"The suspect was hardly fine-tuned from this base: {Finding}.\n{ToTable()}"));
     }
+
+    /// <summary>What was found, as half a sentence.</summary>
+    public string Finding => Layers.Count == 0
+        ? "there is no weight matrix in F16, BF16, F32 or F64 in both that could be compared"
+        : string.Create(CultureInfo.InvariantCulture, $"the median cosine of the layers is {MedianCosine:F3}, at least {PlausibleCosine} is expected of a model that was fine-tuned from its base");
 
     /// <summary>The layers as aligned text.</summary>
     public string ToTable()

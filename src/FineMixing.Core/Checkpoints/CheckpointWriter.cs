@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using FineMixing.Checkpoints.Safetensors;
 using FineMixing.Provenance;
 using Microsoft.Win32.SafeHandles;
@@ -61,8 +62,7 @@ public static class CheckpointWriter
         foreach (var file in plan.Files)
             WriteFile(source, file.Layout, output.Create(file.FileName, file.Layout.TotalLength), cancellationToken);
         AddIndex(output, plan);
-        if (source is IFileCheckpoint files)
-            files.EnsureUnchanged();
+        source.EnsureUnchanged();
         if (options.Manifest is { } manifest)
             output.Add(ProvenanceManifest.FileName, (manifest with { Outputs = [.. output.HashFiles(cancellationToken)] }).ToBytes());
         output.Commit(ObsoleteWeights(output.Folder, plan), cancellationToken);
@@ -112,7 +112,7 @@ public static class CheckpointWriter
         {
             var name = Path.GetFileName(path);
             // Another output's manifest says nothing about this one; a half-written file says nothing at all.
-            if (!left.Contains(name) && !IsAnyWeights(name) && name != ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
+            if (!left.Contains(name) && !IsAnyWeights(name) && !IsCode(name) && name != ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
                 CopyFile(FolderLinks.Follow(source, name), output, name, cancellationToken);
         }
     }
@@ -141,10 +141,19 @@ public static class CheckpointWriter
         name is Checkpoint.SafetensorsFile or Checkpoint.SafetensorsIndex
         || (name.StartsWith("model-", StringComparison.Ordinal) && name.Contains("-of-", StringComparison.Ordinal) && name.EndsWith(".safetensors", StringComparison.Ordinal));
 
+    // Also with something behind it, such as "model.ckpt.data-00000-of-00001" or "model.safetensors.bak".
+    private static readonly FrozenSet<string> WeightFormats = FrozenSet.Create(StringComparer.OrdinalIgnoreCase,
+        ".safetensors", ".bin", ".pt", ".pth", ".pt2", ".ptl", ".pkl", ".pickle", ".joblib", ".h5", ".hdf5", ".keras", ".tflite", ".pb", ".npz", ".npy", ".msgpack", ".onnx", ".gguf", ".ggml", ".ot", ".mlmodel", ".ckpt");
+
+    // A stranger's program, or a file that makes loaders put weights from elsewhere on top.
+    private static bool IsCode(string name) =>
+        Path.GetExtension(name).ToLowerInvariant() is ".py" or ".pyc" or ".so" or ".dll" or ".sh" or ".bat" or ".ps1" or ".exe" or ".js"
+        || name.Equals("adapter_config.json", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>True for weights in any format, whatever they are called.</summary>
     internal static bool IsAnyWeights(string name) =>
-        Path.GetExtension(name) is ".safetensors" or ".bin" or ".pt" or ".pth" or ".h5" or ".msgpack" or ".onnx" or ".gguf" or ".ckpt"
-        || name.EndsWith(".index.json", StringComparison.Ordinal);
+        WeightFormats.Contains(Path.GetExtension(name)) || name.EndsWith(".index.json", StringComparison.OrdinalIgnoreCase)
+        || WeightFormats.Any(format => name.Contains(format + ".", StringComparison.OrdinalIgnoreCase));
 
     private static void WriteFile(ICheckpoint source, SafetensorsLayout layout, SafeFileHandle file, CancellationToken cancellationToken)
     {

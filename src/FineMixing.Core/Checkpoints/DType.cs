@@ -85,6 +85,9 @@ public static class DTypes
     /// <summary>True for the types whose values FineMixing mixes: F16, BF16, F32, F64.</summary>
     public static bool IsMixable(this DType dtype) => dtype is DType.F16 or DType.BF16 or DType.F32 or DType.F64;
 
+    /// <summary>True for whole numbers and flags: buffers that count or index, not weights.</summary>
+    public static bool IsInteger(this DType dtype) => dtype is DType.Bool or DType.U8 or DType.I8 or DType.U16 or DType.I16 or DType.U32 or DType.I32 or DType.U64 or DType.I64;
+
     /// <summary>Finds a type by its safetensors name (exact case).</summary>
     public static bool TryParse(string name, out DType dtype)
     {

@@ -11,9 +11,11 @@ internal static class FolderLinks
     public static string Follow(string folder, string name)
     {
         var path = Path.Combine(folder, name);
-        var info = new FileInfo(path);
-        if (info.LinkTarget is not null)
+        if (new FileInfo(path).LinkTarget is not null)
         {
+            // The folder may be a link itself; where a file's link leads is relative to the folder it lies in.
+            folder = new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder;
+            var info = new FileInfo(Path.Combine(folder, name));
             var target = info.ResolveLinkTarget(returnFinalTarget: true)!;
             if (!IsAllowed(folder, Path.GetDirectoryName(target.FullName)))
                 throw new CheckpointFormatException($"'{name}' is a link out of the folder; copy the checkpoint with its links followed", path);

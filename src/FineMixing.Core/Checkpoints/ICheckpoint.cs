@@ -24,4 +24,10 @@ public interface ICheckpoint : IDisposable
     /// <param name="destination">Filled completely.</param>
     /// <exception cref="CheckpointFormatException">The file is shorter than it was when opened, or cannot be read.</exception>
     void Read(TensorInfo tensor, long byteOffset, Span<byte> destination);
+
+    /// <summary>Checks that length and modification time of the files are what they were when opened; nothing to check in memory. Call it after the last read.</summary>
+    /// <exception cref="CheckpointFormatException">A file was changed.</exception>
+    void EnsureUnchanged()
+    {
+    }
 }

@@ -12,8 +12,4 @@ public interface IFileCheckpoint : ICheckpoint
     /// <param name="fileOffset">The first byte of the tensor in that file.</param>
     /// <returns>False if the tensor is not in this checkpoint.</returns>
     bool TryGetFileSegment(TensorInfo tensor, [NotNullWhen(true)] out SafeFileHandle? handle, out long fileOffset);
-
-    /// <summary>Checks that length and modification time of the files are what they were when opened. Call it after reading through a handle.</summary>
-    /// <exception cref="CheckpointFormatException">A file was changed.</exception>
-    void EnsureUnchanged();
 }

@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 namespace FineMixing.Checkpoints;
 
 /// <summary>Runs of several tensors that lie side by side in a file, as in most models they do, and are read with one call: small tensors cost more calls than bytes otherwise.</summary>
-/// <param name="checkpoint">The checkpoint; who reads calls <see cref="IFileCheckpoint.EnsureUnchanged"/> in the end.</param>
+/// <param name="checkpoint">The checkpoint; who reads calls <see cref="ICheckpoint.EnsureUnchanged"/> in the end.</param>
 internal struct JointRead(ICheckpoint checkpoint)
 {
     private readonly IFileCheckpoint? _files = checkpoint as IFileCheckpoint;

@@ -9,7 +9,7 @@ public sealed class OutputTransaction : IDisposable
     private readonly Func<string, long, SafeFileHandle> _create;
     private readonly List<(string Temporary, string Target, SafeFileHandle Handle)> _files = [];
     private readonly bool _overwrite;
-    private readonly bool _createdFolder;
+    private readonly List<string> _createdFolders = [];
     private bool _committed;
 
     /// <summary>Prepares a folder, created if missing.</summary>
@@ -26,7 +26,8 @@ public sealed class OutputTransaction : IDisposable
         Folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         _overwrite = overwrite;
         _create = create;
-        _createdFolder = !Directory.Exists(Folder);
+        for (var parent = Folder; parent is not null && !Directory.Exists(parent); parent = Path.GetDirectoryName(parent))
+            _createdFolders.Add(parent);
         Directory.CreateDirectory(Folder);
     }
 
@@ -97,8 +98,12 @@ public sealed class OutputTransaction : IDisposable
                 File.Delete(temporary);
         }
 
-        if (!_committed && _createdFolder && !Directory.EnumerateFileSystemEntries(Folder).Any())
-            Directory.Delete(Folder);
+        foreach (var folder in _committed ? [] : _createdFolders)
+        {
+            if (!Directory.Exists(folder) || Directory.EnumerateFileSystemEntries(folder).Any())
+                break;
+            Directory.Delete(folder);
+        }
     }
 
     private void RefuseExisting(string target)

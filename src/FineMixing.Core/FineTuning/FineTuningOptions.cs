@@ -64,6 +64,8 @@ public sealed record FineTuningOptions
     /// <remarks>Each part has dropout masks of its own, so the number of parts changes the result; the number of threads does not, as long as no part has more than one.</remarks>
     public int Shards { get; init; }
 
+    private const int MaxThreads = 1024;
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentException">Lists all values out of range.</exception>
     public void Validate()
@@ -81,10 +83,12 @@ public sealed record FineTuningOptions
         Check(WarmUp is >= 0 and <= 1, $"WarmUp is {WarmUp}; expected 0 to 1");
         Check(double.IsFinite(WeightDecay) && WeightDecay >= 0, $"WeightDecay is {WeightDecay}; expected at least 0");
         Check(double.IsFinite(GradientClip) && GradientClip >= 0, $"GradientClip is {GradientClip}; expected at least 0");
+        Check(!(LearningRate * WeightDecay >= 1), $"LearningRate {LearningRate} times WeightDecay {WeightDecay} is {LearningRate * WeightDecay}; expected below 1, or a step would leave nothing of a weight");
         Check(MaxLength >= 8, $"MaxLength is {MaxLength}; expected at least 8");
         Check(Dropout is null or (>= 0 and < 1), $"Dropout is {Dropout}; expected 0 to below 1");
         Check(TokensPerPass >= 8, $"TokensPerPass is {TokensPerPass}; expected at least 8");
-        Check(Threads >= 0, $"Threads is {Threads}; expected 0 (all) or more");
+        Check(Threads is >= 0 and <= MaxThreads, $"Threads is {Threads}; expected 0 (all) to {MaxThreads}");
+        Check(Enum.IsDefined(Precision), $"Precision is {(int)Precision}; expected Auto, Float32 or BFloat16");
         Check(Shards is >= 0 and <= 2, $"Shards is {Shards}; expected 0 (automatic), 1 or 2");
         Check(Device == "cpu" || Device == "cuda" || (Device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(Device.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out _)), $"Device is '{Device}'; expected cpu, cuda or cuda:N");
         if (problems.Count > 0)

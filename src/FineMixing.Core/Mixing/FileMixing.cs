@@ -108,7 +108,7 @@ public static class FileMixing
         CheckpointWriter.AddIndex(output, shards);
         hashes?.Complete(output, options.ThreadCount, ct);
         foreach (var file in (ICheckpoint[])[suspect, @base, .. others])
-            (file as IFileCheckpoint)?.EnsureUnchanged();
+            file.EnsureUnchanged();
         if (hashes is not null)
         {
             manifest = MixingManifest.Complete(manifest, plan, others.Count, hashes, ct);

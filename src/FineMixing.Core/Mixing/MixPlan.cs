@@ -38,6 +38,8 @@ internal sealed record TensorPlan(TensorInfo Suspect, TensorInfo? Base, IReadOnl
 /// <summary>Decides, before anything is mixed, what happens to every tensor.</summary>
 internal sealed class MixPlan
 {
+    private const int Shown = 50;
+
     private MixPlan(IWeightMixer mixer, MixingOptions options, IReadOnlyList<TensorPlan> tensors)
     {
         Mixer = mixer;
@@ -88,15 +90,20 @@ internal sealed class MixPlan
         var siblingsOf = others.Select(o => Match(suspect, o, "other model")).ToList();
         var ratioOf = options.Schedule.Prepare([.. suspect.Tensors.Select(t => t.Name)], options.ReserveRatio);
         var plans = new TensorPlan[suspect.Tensors.Count];
+        var unfit = new List<string>();
         for (var i = 0; i < plans.Length; i++)
         {
             var tensor = suspect.Tensors[i];
             var siblings = siblingsOf.Count == 0 ? [] : siblingsOf.Select(s => s[i]).ToArray();
             var ratio = ratioOf(tensor.Name);
-            var action = ActionFor(mixer, tensor, counterparts[i], siblings, ratio, options);
+            var action = ActionFor(mixer, tensor, counterparts[i], siblings, ratio, options, out var isUnfit);
+            if (isUnfit)
+                unfit.Add($"'{tensor.Name}' is {string.Join(" and ", siblings.Prepend(counterparts[i]).Prepend(tensor).OfType<TensorInfo>().Select(t => t.DType.SafetensorsName()))}");
             plans[i] = new TensorPlan(tensor, counterparts[i], action == TensorAction.Mixed && siblings.Length > 0 ? Array.ConvertAll(siblings, s => s!) : [], action, ratio);
         }
 
+        if (unfit.Count > 0)
+            throw new IncompatibleCheckpointsException($"Only F16, BF16, F32 and F64 can be mixed, and of these tensors (type in suspect, base and other models) the suspect's values would stay: {string.Join("; ", unfit.Take(Shown))}{(unfit.Count > Shown ? string.Create(CultureInfo.InvariantCulture, $"; and {unfit.Count - Shown} more") : "")}. Convert them first, or keep them by ratio 1 or a policy.", unfit);
         return new MixPlan(mixer, options, plans);
     }
 
@@ -118,28 +125,38 @@ internal sealed class MixPlan
         return matches;
     }
 
-    private static TensorAction ActionFor(IWeightMixer mixer, TensorInfo tensor, TensorInfo? counterpart, TensorInfo?[] siblings, double ratio, MixingOptions options)
+    private static TensorAction ActionFor(IWeightMixer mixer, TensorInfo tensor, TensorInfo? counterpart, TensorInfo?[] siblings, double ratio, MixingOptions options, out bool isUnfit)
     {
-        if (!tensor.DType.IsMixable())
-            return TensorAction.Suspect;
+        isUnfit = false;
         var role = TensorNames.RoleOf(tensor.Name);
+        if (!tensor.DType.IsMixable())
+        {
+            // Counters and flags stay; weights in another type must not pass as if they had been mixed.
+            isUnfit = counterpart is null ? role == TensorRole.Head && options.Head == HeadPolicy.Reinitialise : !IsKept() && !(tensor.DType.IsInteger() && counterpart.DType.IsInteger());
+            return TensorAction.Suspect;
+        }
+
         if (counterpart is null && role == TensorRole.Head && options.Head == HeadPolicy.Reinitialise)
             return TensorAction.Reinitialised;
-        var policy = role switch
+        var policy = Policy();
+        // A schedule's 0 gives a tensor back to the base whatever the method makes of ratios.
+        if (counterpart is not null && counterpart.DType.IsMixable()
+            && (policy == TensorPolicy.Base || (ratio == 0 && policy == TensorPolicy.Mix && (mixer.IsRatioExact || !options.Schedule.Equals(RatioSchedule.Uniform)))))
+            return TensorAction.Base;
+        if (IsKept())
+            return TensorAction.Suspect;
+        isUnfit = siblings.Prepend(counterpart).Any(t => t is not null && !t.DType.IsMixable());
+        var complete = counterpart is not null || !mixer.Inputs.UsesBase;
+        return complete && Array.TrueForAll(siblings, s => s is not null) ? TensorAction.Mixed : TensorAction.Suspect;
+
+        bool IsKept() => Policy() == TensorPolicy.Suspect || (ratio == 1 && mixer.IsRatioExact);
+
+        TensorPolicy Policy() => role switch
         {
             TensorRole.LayerNorm => options.LayerNorms,
             TensorRole.Bias => options.Biases,
             TensorRole.Embedding => options.Embeddings,
             _ => TensorPolicy.Mix,
         };
-
-        // A schedule's 0 gives a tensor back to the base whatever the method makes of ratios.
-        if (counterpart is not null && counterpart.DType.IsMixable()
-            && (policy == TensorPolicy.Base || (ratio == 0 && policy == TensorPolicy.Mix && (mixer.IsRatioExact || !options.Schedule.Equals(RatioSchedule.Uniform)))))
-            return TensorAction.Base;
-        if (policy == TensorPolicy.Suspect || (ratio == 1 && mixer.IsRatioExact))
-            return TensorAction.Suspect;
-        var complete = (counterpart is not null && counterpart.DType.IsMixable()) || !mixer.Inputs.UsesBase;
-        return complete && Array.TrueForAll(siblings, s => s is not null && s.DType.IsMixable()) ? TensorAction.Mixed : TensorAction.Suspect;
     }
 }

@@ -56,7 +56,10 @@ internal sealed class TensorMixing
             var block = count <= step ? inputs : new MixInputs(Slice(inputs.Suspect, done, length), Slice(inputs.Base, done, length), inputs.Others.Count == 0 ? [] : [.. inputs.Others.Select(o => Slice(o, done, length))]);
             if (checkFinite)
                 ThrowIfNotFinite(block);
-            Mix(start + done, block, destination.Slice((int)(done * bits / 8), (int)((long)length * bits / 8)));
+            var result = destination.Slice((int)(done * bits / 8), (int)((long)length * bits / 8));
+            Mix(start + done, block, result);
+            if (checkFinite && NonFiniteWeights.First(Plan.Suspect.DType, result) is >= 0 and var at)
+                throw new ArgumentException($"Tensor '{Plan.Suspect.Name}': element {start + done + at} of the result is beyond the range of {Plan.Suspect.DType.SafetensorsName()}, though those it was made from are finite numbers.");
         }
     }
 

@@ -19,7 +19,7 @@ internal static class BatchPlan
         var order = Enumerable.Range(0, lengths.Count).ToArray();
         random.Shuffle(order);
         var batches = new List<int[]>();
-        foreach (var pool in order.Chunk(batchSize * BatchesPerPool))
+        foreach (var pool in order.Chunk((int)Math.Min(int.MaxValue, (long)batchSize * BatchesPerPool)))
         {
             var keys = Array.ConvertAll(pool, i => lengths[i] * (1 + (LengthNoise * (random.NextDouble() - 0.5))));
             Array.Sort(keys, pool);

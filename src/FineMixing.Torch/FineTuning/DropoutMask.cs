@@ -47,7 +47,7 @@ internal static class DropoutMask
             rest[i] = last[i] == 0 ? 0 : kept.AsSingle()[0];
     }
 
-    private static ushort Threshold(double probability) => (ushort)Math.Round(probability * 65536);
+    private static ushort Threshold(double probability) => (ushort)Math.Min(65535, Math.Round(probability * 65536));
 
     private static Vector256<ulong> First(ulong key) => Vector256.Create(key) + Vector256.Create(0, Gamma, unchecked(2 * Gamma), unchecked(3 * Gamma));
 

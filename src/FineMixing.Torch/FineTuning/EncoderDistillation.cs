@@ -21,7 +21,7 @@ public sealed class EncoderDistillation(ILogger? logger = null)
     /// <param name="student">Where to start; not changed.</param>
     /// <param name="teacher">Whose hidden states are learned.</param>
     /// <param name="texts">Plain text, one sentence or passage each.</param>
-    /// <param name="options">How.</param>
+    /// <param name="options">How; a batch is one pass, so <see cref="FineTuningOptions.TokensPerPass"/>, <see cref="FineTuningOptions.ActivationCheckpointing"/> and <see cref="FineTuningOptions.Shards"/> do not apply.</param>
     /// <param name="progress">Told after every step; the loss is the mean over the student's layers.</param>
     /// <param name="cancellationToken">Stops between steps.</param>
     /// <exception cref="ArgumentException">The two do not fit together, or an option is out of range; lists all problems.</exception>
@@ -51,7 +51,7 @@ public sealed class EncoderDistillation(ILogger? logger = null)
         using var update = student.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(student, threads.Count) : new TensorAdamW(student);
         var dropout = new DropoutSource(options.Seed, options.Dropout);
         var lengths = Array.ConvertAll(data, d => d.Encoding.Length);
-        var total = (data.Length + options.BatchSize - 1) / options.BatchSize * options.Epochs;
+        var total = TrainingLoop.TotalSteps(data.Length, options);
         using var log = new TrainingLog(total, options.Epochs, data.Length, TrainingLog.StepsPerRead(student.Device), progress);
         var step = 0;
         for (var epoch = 0; epoch < options.Epochs; epoch++)

@@ -33,8 +33,8 @@ internal static class Hardware
     public static bool UseBFloat16(Precision precision, Device device, ILogger? logger)
     {
         var supported = device.type == DeviceType.CUDA || CpuHasBFloat16;
-        if (precision == Precision.BFloat16 && !supported && Interlocked.Exchange(ref _said, 1) == 0)
-            logger?.LogWarning("This CPU has no bfloat16 matrix products (AVX512-BF16 or AMX); single precision is used.");
+        if (precision == Precision.BFloat16 && !supported && logger is not null && Interlocked.Exchange(ref _said, 1) == 0)
+            logger.LogWarning("This CPU has no bfloat16 matrix products (AVX512-BF16 or AMX); single precision is used.");
         return precision != Precision.Float32 && supported;
     }
 

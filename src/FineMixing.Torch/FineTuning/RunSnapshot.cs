@@ -49,10 +49,21 @@ internal sealed class RunSnapshot(TrainingSnapshots options, string key, ILogger
     /// <summary>The run has ended: nothing to go on with, or, when finished runs are kept, its end.</summary>
     public void Finish(Action<IStateTransfer> describe)
     {
-        if (!options.KeepFinished)
+        if (options.KeepFinished)
+        {
+            if (IsLong)
+                Save(describe);
+            return;
+        }
+
+        try
+        {
             options.Remove(_path);
-        else if (IsLong)
-            Save(describe);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            logger?.LogInformation("The snapshot '{Path}' could not be removed: {Reason}", _path, error.Message);
+        }
     }
 
     private bool IsLong => _restored || Environment.TickCount64 - _start >= options.Interval.TotalMilliseconds;

@@ -30,7 +30,8 @@ internal sealed class ShardedBackward : IDisposable
         _store = store;
         _dropout = new DropoutSource(options.Seed, options.Dropout);
         _twinDropout = new DropoutSource(DeterministicRandom.Key(options.Seed, "second shard"), options.Dropout);
-        (_tokensPerPass, _checkpointing) = (options.TokensPerPass, options.ActivationCheckpointing);
+        // Both halves are in memory at the same time.
+        (_tokensPerPass, _checkpointing) = (options.TokensPerPass / shards, options.ActivationCheckpointing);
         _threadsPerShard = Math.Max(1, threads / shards);
         _threads = TorchThreads.Use(_threadsPerShard);
         _twin = shards == 2 ? store.Share() : null;

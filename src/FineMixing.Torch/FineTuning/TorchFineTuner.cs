@@ -82,8 +82,11 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
         var device = Hardware.Device(options.Device);
         var lowPrecision = Hardware.UseBFloat16(options.Precision, device, logger);
         using var release = new ReleasedMemory();
+
+        // The caller may be inside no_grad() or inference_mode().
+        using var gradients = inference_mode(false);
         using var store = ParameterStore.Load(start.Config, start.Weights, device, lowPrecision, trainable: true);
-        var snapshot = Snapshots?.For(TrainingKey.Of(start.Weights, data, options, lowPrecision, pruned), logger);
+        var snapshot = Snapshots?.For(TrainingKey.Of(start.Config, start.Weights, data, options, lowPrecision, pruned), logger);
         using var mask = pruned is null ? null : new UnitMask(store, pruned);
         var losses = TrainingLoop.Run(store, data, options, mask is null ? null : mask.Apply, snapshot, progress, cancellationToken);
         return new FineTuningResult(start with { Weights = store.Save(start.Weights.Location) }, [.. losses]);

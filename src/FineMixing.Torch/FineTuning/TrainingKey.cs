@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using FineMixing.Checkpoints;
 using FineMixing.FineTuning;
+using FineMixing.Models;
 using FineMixing.Provenance;
 
 namespace FineMixing.Torch.FineTuning;
@@ -12,12 +13,13 @@ namespace FineMixing.Torch.FineTuning;
 internal static class TrainingKey
 {
     /// <summary>The key in hexadecimal.</summary>
+    /// <param name="config">The architecture.</param>
     /// <param name="start">Weights to start from.</param>
     /// <param name="data">Inputs and targets.</param>
     /// <param name="options">How it is trained.</param>
     /// <param name="lowPrecision">Whether products are in bfloat16.</param>
     /// <param name="pruned">Units kept at zero.</param>
-    public static string Of(StateDict start, IReadOnlyList<ModelInput> data, FineTuningOptions options, bool lowPrecision, PrunedUnits? pruned)
+    public static string Of(ModelConfig config, StateDict start, IReadOnlyList<ModelInput> data, FineTuningOptions options, bool lowPrecision, PrunedUnits? pruned)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Text(FormattableString text) => hash.AppendData(Encoding.UTF8.GetBytes(text.ToString(CultureInfo.InvariantCulture) + "\n"));
@@ -30,6 +32,7 @@ internal static class TrainingKey
 
         Text($"{ProvenanceManifest.CurrentLibraryVersion} {lowPrecision}");
         Text($"{options with { Threads = 0 }}");
+        Text($"{config with { SourceJson = "" }}");
         foreach (var tensor in start.Tensors)
         {
             Text($"{tensor.Name} {tensor.DType} {tensor.ShapeText}");

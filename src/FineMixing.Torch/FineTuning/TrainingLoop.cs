@@ -1,3 +1,4 @@
+using System.Globalization;
 using FineMixing.FineTuning;
 using FineMixing.Torch.Models;
 using TorchSharp;
@@ -24,7 +25,7 @@ internal static class TrainingLoop
         using var update = store.Device.type == DeviceType.CPU ? (IParameterUpdate)new CpuAdamW(store, threads.Count) : new TensorAdamW(store);
         using var backward = new ShardedBackward(store, options, threads.Count);
         var lengths = data.Select(d => d.Encoding.Length).ToArray();
-        var total = (data.Count + options.BatchSize - 1) / options.BatchSize * options.Epochs;
+        var total = TotalSteps(data.Count, options);
         using var log = new TrainingLog(total, options.Epochs, data.Count, TrainingLog.StepsPerRead(store.Device), progress);
         var done = 0;
         void State(IStateTransfer transfer)
@@ -63,6 +64,16 @@ internal static class TrainingLoop
         update.Finish();
         snapshot?.Finish(State);
         return log.EpochLosses;
+    }
+
+    /// <summary>The number of steps.</summary>
+    /// <exception cref="ArgumentException">More than can be counted.</exception>
+    internal static int TotalSteps(int samples, FineTuningOptions options)
+    {
+        var batches = (samples + (long)options.BatchSize - 1) / options.BatchSize;
+        return batches * options.Epochs <= int.MaxValue
+            ? (int)(batches * options.Epochs)
+            : throw new ArgumentException(string.Create(CultureInfo.InvariantCulture, $"Epochs is {options.Epochs}, each of {batches} steps; expected at most {int.MaxValue} steps in all."), nameof(options));
     }
 
     // Adds up the gradients of a batch (or of some rows of a larger one), in parts that fit the memory bound; returns their share of the mean cross-entropy, a number on the device.

@@ -21,12 +21,12 @@ public sealed record TrainingSnapshots(string Folder, TimeSpan Interval)
     /// <summary>Keeps the end of each run that took longer than <see cref="Interval"/>, so that work of several runs, stopped in a later one, does not repeat the earlier ones; ends with <see cref="Remove()"/>.</summary>
     public bool KeepFinished { get; init; }
 
-    /// <summary>Removes all snapshots in the folder, and the folder when nothing else is in it.</summary>
+    /// <summary>Removes all snapshots in the folder, also those half written by a process that was killed, and the folder when nothing else is in it.</summary>
     public void Remove()
     {
         if (!Directory.Exists(Folder))
             return;
-        foreach (var path in Directory.EnumerateFiles(Folder, "*" + Extension))
+        foreach (var path in (string[])[.. Directory.GetFiles(Folder, "*" + Extension), .. Directory.GetFiles(Folder, "*" + Extension + ".tmp")])
             Remove(path);
     }
 
@@ -34,11 +34,18 @@ public sealed record TrainingSnapshots(string Folder, TimeSpan Interval)
 
     internal void Remove(string path)
     {
-        if (!Directory.Exists(Folder))
+        if (!File.Exists(path))
             return;
         File.Delete(path);
-        if (!Directory.EnumerateFileSystemEntries(Folder).Any())
-            Directory.Delete(Folder);
+        try
+        {
+            if (!Directory.EnumerateFileSystemEntries(Folder).Any())
+                Directory.Delete(Folder);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // Another run has just written there or removed it, or it is a mount: an empty folder does no harm.
+        }
     }
 
     /// <summary>The snapshot of one run.</summary>

@@ -29,15 +29,17 @@ public sealed class LoraCheckpoint : ICheckpoint
 
     private readonly ICheckpoint _base;
     private readonly ICheckpoint _adapter;
+    private readonly CheckpointFile _config;
     private readonly List<TensorInfo> _infos = [];
     private readonly Dictionary<string, Part> _parts = new(StringComparer.Ordinal);
     private readonly TensorCache _left = new(CacheBytes);
     private readonly TensorCache _right = new(CacheBytes);
 
-    private LoraCheckpoint(ICheckpoint @base, ICheckpoint adapter, string folder, LoraConfig config)
+    private LoraCheckpoint(ICheckpoint @base, ICheckpoint adapter, string folder, CheckpointFile configFile, LoraConfig config)
     {
         _base = @base;
         _adapter = adapter;
+        _config = configFile;
         Config = config;
         Location = $"{@base.Location} + {folder}";
         Files = [.. @base.Files, Path.GetFullPath(Path.Combine(folder, ConfigName)), .. adapter.Files];
@@ -68,13 +70,26 @@ public sealed class LoraCheckpoint : ICheckpoint
     {
         ArgumentNullException.ThrowIfNull(@base);
         ArgumentException.ThrowIfNullOrEmpty(adapterFolder);
-        var config = LoraConfig.Read(Path.Combine(adapterFolder, ConfigName));
+        var configFile = new CheckpointFile(Path.Combine(adapterFolder, ConfigName));
+        try
+        {
+            return Open(@base, adapterFolder, configFile, LoraConfig.Read(configFile));
+        }
+        catch
+        {
+            configFile.Dispose();
+            throw;
+        }
+    }
+
+    private static LoraCheckpoint Open(ICheckpoint @base, string adapterFolder, CheckpointFile configFile, LoraConfig config)
+    {
         var (safetensors, pickle) = (Path.Combine(adapterFolder, WeightsName), Path.Combine(adapterFolder, PickleName));
         ICheckpoint adapter = File.Exists(safetensors) || !File.Exists(pickle) ? SafetensorsCheckpoint.Open(safetensors) : PickleCheckpoint.Open(pickle);
         try
         {
             var plan = LoraPlan.Create(@base, adapter, config, adapterFolder);
-            var result = new LoraCheckpoint(@base, adapter, adapterFolder, config);
+            var result = new LoraCheckpoint(@base, adapter, adapterFolder, configFile, config);
             foreach (var (info, part) in plan)
             {
                 result._infos.Add(info);
@@ -136,9 +151,18 @@ public sealed class LoraCheckpoint : ICheckpoint
         }
     }
 
+    /// <inheritdoc/>
+    public void EnsureUnchanged()
+    {
+        _base.EnsureUnchanged();
+        _adapter.EnsureUnchanged();
+        _config.EnsureUnchanged();
+    }
+
     /// <summary>Closes the adapter and the base.</summary>
     public void Dispose()
     {
+        _config.Dispose();
         _adapter.Dispose();
         _base.Dispose();
     }

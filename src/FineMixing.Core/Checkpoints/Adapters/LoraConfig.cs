@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.RegularExpressions;
@@ -26,6 +27,8 @@ public sealed record LoraConfig
 {
     private const int MaxBytes = 1 << 20;
     private const int MaxRank = 1 << 16;
+    private const int MaxPatterns = 500;
+    private const double MaxAlpha = 1e9;
 
     // They steer training, or only name things; a merge does not need them.
     private static readonly HashSet<string> WithoutEffect =
@@ -36,6 +39,9 @@ public sealed record LoraConfig
 
     // The others start from weights they change in the base (PiSSA, OLoRA, CorDA, LoftQ): their adapter does not belong to the published base.
     private static readonly HashSet<string> HarmlessInitializations = ["gaussian", "eva", "orthogonal", "kaiming"];
+
+    // Making one takes longer than asking it.
+    private readonly ConcurrentDictionary<string, Regex> _expressions = new(StringComparer.Ordinal);
 
     private LoraConfig()
     {
@@ -70,23 +76,24 @@ public sealed record LoraConfig
     /// <exception cref="CheckpointFormatException">It is not valid, or asks for something that is not supported; all problems are listed.</exception>
     public static LoraConfig Read(string path)
     {
-        byte[] bytes;
-        using (var file = new CheckpointFile(path))
-        {
-            if (file.Length > MaxBytes)
-                throw new CheckpointFormatException($"the adapter's configuration has {file.Length} bytes; at most {MaxBytes} are accepted", file.Path);
-            bytes = new byte[file.Length];
-            file.Read(0, bytes);
-        }
+        using var file = new CheckpointFile(path);
+        return Read(file);
+    }
 
+    internal static LoraConfig Read(CheckpointFile file)
+    {
+        if (file.Length > MaxBytes)
+            throw new CheckpointFormatException($"the adapter's configuration has {file.Length} bytes; at most {MaxBytes} are accepted", file.Path);
+        var bytes = new byte[file.Length];
+        file.Read(0, bytes);
         try
         {
             using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false });
-            return Parse(document.RootElement, Path.GetFullPath(path));
+            return Parse(document.RootElement, file.Path);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException)
         {
-            throw new CheckpointFormatException($"the adapter's configuration is not valid JSON: {exception.Message}", Path.GetFullPath(path), innerException: exception);
+            throw new CheckpointFormatException($"the adapter's configuration is not valid JSON: {exception.Message}", file.Path, innerException: exception);
         }
     }
 
@@ -104,16 +111,18 @@ public sealed record LoraConfig
         return alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
     }
 
-    private static double? Find(ImmutableArray<KeyValuePair<string, double>> patterns, string module)
+    private double? Find(ImmutableArray<KeyValuePair<string, double>> patterns, string module)
     {
         foreach (var (pattern, value) in patterns)
         {
-            if (Regex.IsMatch(module, Anchored(pattern), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant))
+            if (_expressions.GetOrAdd(pattern, Expression).IsMatch(module))
                 return value;
         }
 
         return null;
     }
+
+    private static Regex Expression(string pattern) => new(Anchored(pattern), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
 
     private static string Anchored(string pattern) => $@"\A(?:.*\.)?(?:{pattern})\z";
 
@@ -135,7 +144,7 @@ public sealed record LoraConfig
                 case "r" when IsRank(value):
                     config = config with { Rank = value.GetInt32() };
                     break;
-                case "lora_alpha" when value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble()):
+                case "lora_alpha" when IsAlpha(value):
                     config = config with { Alpha = value.GetDouble() };
                     break;
                 case "use_rslora" when IsFlag(value):
@@ -155,7 +164,7 @@ public sealed record LoraConfig
                 case "rank_pattern" when IsOff(value) || IsPattern(value, IsRank):
                     config = config with { RankPattern = Pattern(value) };
                     break;
-                case "alpha_pattern" when IsOff(value) || IsPattern(value, v => v.ValueKind == JsonValueKind.Number):
+                case "alpha_pattern" when IsOff(value) || IsPattern(value, IsAlpha):
                     config = config with { AlphaPattern = Pattern(value) };
                     break;
                 case "init_lora_weights" when IsFlag(value) || (value.ValueKind == JsonValueKind.String && HarmlessInitializations.Contains(value.GetString()!)):
@@ -166,8 +175,11 @@ public sealed record LoraConfig
                 case "use_dora" when !IsOff(value):
                     problems.Add("'use_dora' is on: weight-decomposed adapters (DoRA) are not supported; merge it with peft first");
                     break;
+                case "rank_pattern" or "alpha_pattern":
+                    problems.Add($"'{option.Name}' is {Shown(value)}, which is no object of at most {MaxPatterns} regular expressions (of at most 1000 characters, without look-around) with {(option.Name == "rank_pattern" ? $"whole numbers from 1 to {MaxRank}" : $"numbers from -{MaxAlpha:0} to {MaxAlpha:0}")}");
+                    break;
                 case "r" or "lora_alpha" or "bias":
-                    problems.Add($"'{option.Name}' is {Shown(value)}, which is no {(option.Name == "r" ? $"whole number from 1 to {MaxRank}" : option.Name == "bias" ? "'none', 'lora_only' or 'all'" : "finite number")}");
+                    problems.Add($"'{option.Name}' is {Shown(value)}, which is no {(option.Name == "r" ? $"whole number from 1 to {MaxRank}" : option.Name == "bias" ? "'none', 'lora_only' or 'all'" : $"number from -{MaxAlpha:0} to {MaxAlpha:0}")}");
                     break;
                 default:
                     if (!WithoutEffect.Contains(option.Name) && !IsOff(value))
@@ -183,6 +195,8 @@ public sealed record LoraConfig
 
     private static bool IsRank(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var rank) && rank is >= 1 and <= MaxRank;
 
+    private static bool IsAlpha(JsonElement value) => value.ValueKind == JsonValueKind.Number && Math.Abs(value.GetDouble()) <= MaxAlpha;
+
     private static bool IsFlag(JsonElement value) => value.ValueKind is JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null;
 
     private static bool IsOff(JsonElement value) => value.ValueKind switch
@@ -196,7 +210,7 @@ public sealed record LoraConfig
     };
 
     private static bool IsPattern(JsonElement value, Func<JsonElement, bool> isValue) =>
-        value.ValueKind == JsonValueKind.Object && value.EnumerateObject().All(p => isValue(p.Value) && IsRegex(p.Name));
+        value.ValueKind == JsonValueKind.Object && value.EnumerateObject().Count() <= MaxPatterns && value.EnumerateObject().All(p => isValue(p.Value) && IsRegex(p.Name));
 
     private static ImmutableArray<KeyValuePair<string, double>> Pattern(JsonElement value) =>
         IsOff(value) ? [] : [.. value.EnumerateObject().Select(p => KeyValuePair.Create(p.Name, p.Value.GetDouble()))];
@@ -206,7 +220,7 @@ public sealed record LoraConfig
     {
         try
         {
-            _ = new Regex(Anchored(pattern), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+            _ = Expression(pattern);
             return pattern.Length <= 1000;
         }
         catch (Exception exception) when (exception is ArgumentException or NotSupportedException)

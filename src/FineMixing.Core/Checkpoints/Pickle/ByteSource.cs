@@ -13,6 +13,12 @@ internal abstract class ByteSource : IDisposable
     /// <exception cref="CheckpointFormatException">There are not as many, or they cannot be read.</exception>
     public abstract void Read(long offset, Span<byte> destination);
 
+    /// <summary>Checks that the file is what it was when opened.</summary>
+    /// <exception cref="CheckpointFormatException">It was changed.</exception>
+    public virtual void EnsureUnchanged()
+    {
+    }
+
     /// <summary>Reads a range into a new array.</summary>
     public byte[] ReadArray(long offset, int count)
     {
@@ -35,6 +41,8 @@ internal sealed class FileBytes(string path) : ByteSource
     public override long Length => _file.Length;
 
     public override void Read(long offset, Span<byte> destination) => _file.Read(offset, destination);
+
+    public override void EnsureUnchanged() => _file.EnsureUnchanged();
 
     public override void Dispose()
     {

@@ -87,6 +87,9 @@ public sealed class PickleCheckpoint : ICheckpoint
     }
 
     /// <inheritdoc/>
+    public void EnsureUnchanged() => _sources.ForEach(s => s.EnsureUnchanged());
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (var source in _sources)
