@@ -32,7 +32,7 @@ internal static class InspectCommand
         Screen.Table(
             [new("tensor"), new("type"), new("shape"), new("min", true), new("max", true), new("mean", true), new("NaN", true), new("infinite", true)],
             [.. inspection.Tensors.Select(t => (IReadOnlyList<string>)
-                [t.Tensor.Name, t.Tensor.DType.SafetensorsName(), t.Tensor.ShapeText, Number(t.Min), Number(t.Max), Number(t.Mean), Count(t.NaNCount), Count(t.InfinityCount)])]);
+                [t.Tensor.Name, t.Tensor.DType.SafetensorsName(), t.Tensor.ShapeText, Number(t.Min), Number(t.Max), Number(t.Mean), Seen(t, t.NaNCount), Seen(t, t.InfinityCount)])]);
         Screen.Line($"{inspection.Tensors.Count} tensors, {Count(inspection.ElementCount)} values, {Count(inspection.ByteLength)} bytes, {Count(inspection.NaNCount)} NaN, {Count(inspection.InfinityCount)} infinite");
         JsonFile.Write(json, new
         {
@@ -44,8 +44,8 @@ internal static class InspectCommand
                 min = t.Min,
                 max = t.Max,
                 mean = t.Mean,
-                nanCount = t.NaNCount,
-                infinityCount = t.InfinityCount,
+                nanCount = IsSeen(t) ? t.NaNCount : (long?)null,
+                infinityCount = IsSeen(t) ? t.InfinityCount : (long?)null,
             }),
             values = inspection.ElementCount,
             bytes = inspection.ByteLength,
@@ -63,6 +63,11 @@ internal static class InspectCommand
     }
 
     private static string Number(double? value) => value?.ToString("G5", CultureInfo.InvariantCulture) ?? "";
+
+    // Of types whose values are not looked at nothing is known.
+    private static string Seen(TensorStatistics tensor, long count) => IsSeen(tensor) ? Count(count) : "";
+
+    private static bool IsSeen(TensorStatistics tensor) => tensor.Tensor.DType.IsMixable() || tensor.Tensor.DType.IsInteger();
 
     private static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
 }

@@ -27,9 +27,9 @@ internal static class MixCommand
         var exact = new Option<bool>("--exact-count") { Description = "Keep exactly that share of each tensor, not just on average." };
         var granularity = CommonOptions.OneOf("--granularity", "What is kept or replaced as one", "element", "element", "row", "module");
         var norms = CommonOptions.OneOf("--layer-norms", "What happens to normalisation layers", "mix", "mix", "suspect", "base");
-        var biases = CommonOptions.OneOf("--biases", "What happens to biases", "mix", "mix", "suspect", "base");
+        var biases = CommonOptions.OneOf("--biases", "What happens to biases outside normalisation layers and heads", "mix", "mix", "suspect", "base");
         var embeddings = CommonOptions.OneOf("--embeddings", "What happens to embeddings", "mix", "mix", "suspect", "base");
-        var head = CommonOptions.OneOf("--head", "What happens to tensors only the suspect has", "keep", "keep", "reinitialise");
+        var head = CommonOptions.OneOf("--head", "What happens to a head only the suspect has", "keep", "keep", "reinitialise");
         var models = new Option<string[]>("--model") { Description = "A further model, for methods that merge several; may be repeated.", HelpName = "DIR" };
         var seed = CommonOptions.Seed("the mask");
         var replay = new Option<string?>("--replay") { Description = "Repeat what this finemixing.json says, and check that the same bytes come out.", HelpName = "MANIFEST" };
@@ -49,20 +49,21 @@ internal static class MixCommand
         };
         command.Validators.Add(result =>
         {
-            foreach (var parameter in result.GetValue(parameters) ?? [])
+            // Tokens, not values: a value that cannot be read is an error of its own, and asking for it would throw.
+            foreach (var parameter in result.GetResult(parameters)?.Tokens.Select(t => t.Value) ?? [])
             {
                 if (parameter.IndexOf('=', StringComparison.Ordinal) <= 0)
                     result.AddError($"--parameter is '{parameter}', expected NAME=VALUE.");
             }
 
-            var chosen = result.GetValue(method) ?? "";
+            var chosen = result.GetResult(method) is { Implicit: false, Tokens: [var token, ..] } ? token.Value : RandomMaskMethod;
             foreach (var option in (Option[])[exact, granularity])
             {
                 if (chosen.Replace('_', '-') != RandomMaskMethod && result.GetResult(option) is { Implicit: false })
                     result.AddError($"{option.Name} cannot be given with --method {chosen}: only {RandomMaskMethod} draws a random mask.");
             }
 
-            if (result.GetValue(replay) is null)
+            if (result.GetResult(replay) is not { Implicit: false })
                 return;
             foreach (var option in (Option[])[method, parameters, ratio, schedule, exact, granularity, norms, biases, embeddings, head, seed, shard, noManifest])
             {

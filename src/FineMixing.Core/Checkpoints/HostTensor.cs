@@ -83,6 +83,22 @@ public static class FloatConversion
         }
     }
 
+    /// <summary>Narrows doubles on the way to F16 or BF16: what is cut off leaves the last bit set, so that rounding again gives what rounding once would (Boldo and Melquiond 2008, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd").</summary>
+    internal static void NarrowToOdd(ReadOnlySpan<double> source, Span<float> destination)
+    {
+        for (var i = 0; i < source.Length; i++)
+        {
+            var nearest = (float)source[i];
+            if (double.IsFinite(source[i]) && nearest != source[i])
+            {
+                var below = Math.Abs((double)nearest) > Math.Abs(source[i]) ? BitConverter.SingleToUInt32Bits(nearest) - 1 : BitConverter.SingleToUInt32Bits(nearest);
+                nearest = BitConverter.UInt32BitsToSingle(below | 1);
+            }
+
+            destination[i] = nearest;
+        }
+    }
+
     /// <summary>Rounds single-precision values to F16, BF16 (nearest, ties to even), or copies or widens them.</summary>
     public static void FromFloat32(DType dtype, ReadOnlySpan<float> source, Span<byte> destination)
     {

@@ -49,7 +49,11 @@ public interface ITensorMixer
 /// <param name="UsesBase">Whether the base's values are read.</param>
 /// <param name="MinimumOthers">The fewest models besides suspect and base.</param>
 /// <param name="MaximumOthers">The most.</param>
-public sealed record MixerInputs(bool UsesBase, int MinimumOthers, int MaximumOthers);
+public sealed record MixerInputs(bool UsesBase, int MinimumOthers, int MaximumOthers)
+{
+    /// <summary>Whether the base's values are read only where there are no other models.</summary>
+    public bool OthersReplaceBase { get; init; }
+}
 
 /// <summary>What a mixer knows about the tensor it prepares for.</summary>
 /// <param name="Tensor">Name, type and shape in the suspect.</param>

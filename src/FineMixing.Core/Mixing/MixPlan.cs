@@ -67,7 +67,9 @@ internal sealed class MixPlan
     }
 
     public bool ReadsBase(TensorPlan tensor) =>
-        tensor.Base is not null && (tensor.Action == TensorAction.Base || (tensor.Action == TensorAction.Mixed && Mixer.Inputs.UsesBase));
+        tensor.Base is not null && (tensor.Action == TensorAction.Base || (tensor.Action == TensorAction.Mixed && UsesBase(Mixer, tensor.Others.Count)));
+
+    private static bool UsesBase(IWeightMixer mixer, int others) => mixer.Inputs.UsesBase && !(others > 0 && mixer.Inputs.OthersReplaceBase);
 
     /// <summary>True when a tensor must be mixed in one run.</summary>
     public bool IsInOnePiece(TensorPlan tensor) => tensor.Action == TensorAction.Mixed && Mixer.NeedsWholeTensors;
@@ -145,8 +147,8 @@ internal sealed class MixPlan
             return TensorAction.Base;
         if (IsKept())
             return TensorAction.Suspect;
-        isUnfit = siblings.Prepend(counterpart).Any(t => t is not null && !t.DType.IsMixable());
-        var complete = counterpart is not null || !mixer.Inputs.UsesBase;
+        isUnfit = (UsesBase(mixer, siblings.Length) ? siblings.Prepend(counterpart) : siblings).Any(t => t is not null && !t.DType.IsMixable());
+        var complete = counterpart is not null || !UsesBase(mixer, siblings.Length);
         return complete && Array.TrueForAll(siblings, s => s is not null) ? TensorAction.Mixed : TensorAction.Suspect;
 
         bool IsKept() => Policy() == TensorPolicy.Suspect || (ratio == 1 && mixer.IsRatioExact);

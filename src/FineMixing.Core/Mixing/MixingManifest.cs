@@ -25,6 +25,9 @@ internal static class MixingManifest
             ["maxShardBytes"] = fileOptions.MaxShardBytes.ToString(CultureInfo.InvariantCulture),
         };
 
+        if (!o.CheckFinite)
+            text["checkFinite"] = "false";
+
         // One by one: a whole dictionary would pass through a sorted one of pairs, whose code is not compiled ahead of time.
         var options = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
         foreach (var (key, value) in text)
@@ -68,6 +71,7 @@ internal static class MixingManifest
             Biases = Value<TensorPolicy>("biases"),
             Embeddings = Value<TensorPolicy>("embeddings"),
             Head = Value<HeadPolicy>("head"),
+            CheckFinite = Text("checkFinite") is not { } check || (bool.TryParse(check, out var checks) ? checks : Bad("checkFinite", true)),
         };
         var shardBytes = long.TryParse(Text("maxShardBytes"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : Bad("maxShardBytes", 1L);
         if (manifest.Seed is null)

@@ -57,7 +57,7 @@ public sealed record MixingOptions
     /// <summary>Scales and shifts of normalisation layers. Default: mixed.</summary>
     public TensorPolicy LayerNorms { get; init; } = TensorPolicy.Mix;
 
-    /// <summary>Biases outside normalisation layers. Default: mixed.</summary>
+    /// <summary>Biases outside normalisation layers and heads. Default: mixed.</summary>
     public TensorPolicy Biases { get; init; } = TensorPolicy.Mix;
 
     /// <summary>Embedding matrices. Default: mixed.</summary>

@@ -12,12 +12,12 @@ namespace FineMixing.Mixing;
 /// <para>Counter-based: whether element i is kept depends on (seed, tensor name, ratio, i) and on nothing else, so the mask is the same for any
 /// number of threads, chunk size, shard layout, element type, vector width and machine.</para>
 /// <para>Definition (version 1, pinned by a known-answer test). H = SHA-256(seed as 8 little-endian bytes, then the tensor's name in UTF-8); key = the first
-/// 8 bytes of H, little-endian, and tieKey, rankKey the next two groups of 8. Word w(j) = SplitMix64 finaliser of key + 0x9E3779B97F4A7C15 * j (Steele, Lea
-/// and Flood, OOPSLA 2014); element i draws the 16 bits number i mod 4 (lowest first) of w(i / 4). With T = round(ratio * 2^48), element i is
-/// kept when its 16 bits are below T / 2^32, or equal to it and the upper 32 bits of an independent hash of i (tieKey) are below T mod 2^32. So P(kept) = ratio
+/// 8 bytes of H, little-endian, and tieKey, rankKey the next two groups of 8. Word w(j) = SplitMix64 finaliser of key + 0x9E3779B97F4A7C15 * j: x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9, x = (x ^ x >> 27) * 0x94D049BB133111EB, x ^ x >> 31 (Steele, Lea
+/// and Flood, OOPSLA 2014); element i draws the 16 bits number i mod 4 (lowest first) of w(i / 4). With T = round(ratio * 2^48), halves to even, element i is
+/// kept when its 16 bits are below T / 2^32, or equal to it and the upper 32 bits of another hash of i are below T mod 2^32: of x = tieKey + 0xD1342543DE82EF95 * i by MurmurHash3's finaliser, x = (x ^ x >> 33) * 0xFF51AFD7ED558CCD, x = (x ^ x >> 33) * 0xC4CEB9FE1A85EC53, x ^ x >> 33. So P(kept) = ratio
 /// to within 2^-49 at the cost of two random bytes an element. Ratios 0 and 1 keep nothing and everything.</para>
-/// <para>The exact-count form keeps exactly floor(ratio * count) elements: those with the smallest of <c>count</c> distinct 64-bit ranks, a bijection of the
-/// element's index.</para>
+/// <para>The exact-count form keeps exactly floor(ratio * count) elements: those with the smallest of <c>count</c> distinct 64-bit ranks, the words w(i) with
+/// rankKey in place of key.</para>
 /// </remarks>
 public sealed class RandomMask
 {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.Intrinsics.X86;
 using FineMixing.FineTuning;
 using Microsoft.Extensions.Logging;
@@ -21,9 +22,11 @@ internal static class Hardware
         Native.TorchRuntime.EnsureLoaded();
         if (name == "cpu")
             return CPU;
+        var index = 0;
+        if (name != "cuda" && !(name.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out index)))
+            throw new ArgumentException($"Device is '{name}'; expected cpu, cuda or cuda:N.");
         if (!cuda.is_available())
             throw new ArgumentException($"Device is '{name}', but no CUDA device is available: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows, or on Linux name a libtorch with CUDA in FINEMIXING_LIBTORCH, and check the driver; or use cpu.");
-        var index = name == "cuda" ? 0 : int.Parse(name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture);
         return index < cuda.device_count()
             ? new Device(DeviceType.CUDA, index)
             : throw new ArgumentException($"Device is '{name}', but this machine has {cuda.device_count()} CUDA devices, numbered from 0.");

@@ -64,7 +64,7 @@ internal static class DeviceCombination
         }
 
         var cosine = cosines / (n * (n - 1) / 2);
-        var factor = (cosine / (1 + ((n - 1) * cosine))).to(float32).unsqueeze(-1);
+        var factor = (n * cosine / (1 + ((n - 1) * cosine)).clamp_min(1e-12)).clamp_min(ModelStockMixer.LeastRatio).div(n).to(float32).unsqueeze(-1);
         return (inputs.BaseValues.view(-1, length) + (changes.Aggregate((x, y) => x + y) * factor)).view(-1);
     }
 

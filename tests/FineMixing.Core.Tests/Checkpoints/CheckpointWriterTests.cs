@@ -214,12 +214,25 @@ public class CheckpointWriterTests
     {
         using var folder = new TemporaryFolder();
         Directory.CreateDirectory(folder["in"]);
-        foreach (var name in new[] { "config.json", "vocab.txt", "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "finemixing.json", "x.tmp", "tf_model.h5" })
+        foreach (var name in new[] { "config.json", "vocab.txt", "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", "finemixing.json", "x.tmp", "tf_model.h5", "rust_model.ot", "MODEL.SAFETENSORS", "model.ckpt.data-00000-of-00001", "model.safetensors.bak", "weights.npz", "modeling_x.py", "run.sh", "adapter_config.json" })
             File.WriteAllText(folder.PathOf("in", name), name);
         File.WriteAllText(folder.PathOf("in", "empty.txt"), "");
         CheckpointWriter.Write(Sample, folder["out"], new CheckpointWriterOptions { CopyOtherFilesFrom = folder["in"] + Path.DirectorySeparatorChar });
         Assert.Equal(["config.json", "empty.txt", "model.safetensors", "vocab.txt"], Directory.EnumerateFiles(folder["out"]).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.Equal("vocab.txt", File.ReadAllText(folder.PathOf("out", "vocab.txt")));
+    }
+
+    [Fact]
+    public void Write_FolderReachedThroughALink_FollowsTheLinksOfTheCache()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder.PathOf("hub", "blobs"));
+        Directory.CreateDirectory(folder.PathOf("hub", "snapshots", "abc"));
+        File.WriteAllText(folder.PathOf("hub", "blobs", "1"), "{}");
+        File.CreateSymbolicLink(folder.PathOf("hub", "snapshots", "abc", "config.json"), Path.Combine("..", "..", "blobs", "1"));
+        Directory.CreateSymbolicLink(folder["link"], folder.PathOf("hub", "snapshots", "abc"));
+        CheckpointWriter.Write(Sample, folder["out"], new CheckpointWriterOptions { CopyOtherFilesFrom = folder["link"] });
+        Assert.Equal("{}", File.ReadAllText(folder.PathOf("out", "config.json")));
     }
 
     [Fact]

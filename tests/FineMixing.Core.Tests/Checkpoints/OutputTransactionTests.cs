@@ -30,6 +30,17 @@ public class OutputTransactionTests
     }
 
     [Fact]
+    public void Dispose_FoldersAbove_AreRemovedAsFarAsTheyWereMade()
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["there"]);
+        using (var output = new OutputTransaction(folder.PathOf("there", "a", "b", "c"), overwrite: false))
+            output.Add("x", "1"u8);
+        Assert.Equal(["there"], folder.Names);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder["there"]));
+    }
+
+    [Fact]
     public void Dispose_FolderThatWasThere_StaysThere()
     {
         using var folder = new TemporaryFolder();

@@ -261,6 +261,59 @@ public class WeightMixingTests
         Assert.All(expected.Tensors, t => Assert.Equal(expected[t.Name].Bytes, suspect[t.Name].Bytes));
     }
 
+    [Theory]
+    [InlineData(DType.F8E4M3, DType.F32, "F8_E4M3 and F32")]
+    [InlineData(DType.F32, DType.F8E4M3, "F32 and F8_E4M3")]
+    [InlineData(DType.F8E5M2, DType.F8E5M2, "F8_E5M2 and F8_E5M2")]
+    [InlineData(DType.I32, DType.F32, "I32 and F32")]
+    public void Mix_WeightsOfATypeThatIsNotMixed_AreRefusedUnlessKept(DType ours, DType theirs, string types)
+    {
+        StateDict Model(DType type)
+        {
+            var model = Models.Random(1);
+            var info = new TensorInfo("encoder.layer.9.output.dense.weight", type, [4, 4]);
+            model.Add(new HostTensor(info, new byte[info.ByteLength]));
+            return model;
+        }
+
+        foreach (var ratio in new[] { 0, 0.5 })
+        {
+            var e = Assert.Throws<IncompatibleCheckpointsException>(() => WeightMixing.Mix(FineMix, Model(ours), Model(theirs), new MixingOptions { ReserveRatio = ratio }));
+            Assert.Contains($"'encoder.layer.9.output.dense.weight' is {types}", e.Message, StringComparison.Ordinal);
+            Assert.Single(e.Differences);
+        }
+
+        Assert.Equal(TensorAction.Suspect, WeightMixing.Mix(FineMix, Model(ours), Model(theirs), new MixingOptions { ReserveRatio = 1 }).Tensors[^1].Action);
+    }
+
+    [Fact]
+    public void Mix_CountersOfTheSameKind_StayTheSuspects()
+    {
+        StateDict Model(byte value)
+        {
+            var model = Models.Random(1);
+            model.Add(new HostTensor(new TensorInfo("embeddings.position_ids", DType.U8, [1, 2]), [value, value]));
+            return model;
+        }
+
+        Assert.Equal([7, 7], WeightMixing.Mix(FineMix, Model(7), Model(8), new MixingOptions { ReserveRatio = 0 }).Weights["embeddings.position_ids"].Bytes);
+    }
+
+    [Theory]
+    [InlineData("fine-mixing", 0)]
+    [InlineData("fine-mixing", 0.5)]
+    [InlineData("linear", 0.5)]
+    [InlineData("slerp", 0.5)]
+    public void Mix_ValueBeyondTheSuspectsType_IsRefusedByName(string method, double ratio)
+    {
+        var (suspect, @base) = (Models.Random(1, DType.F16), Models.Random(2));
+        var name = suspect.Tensors[1].Name;
+        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(@base[name].Bytes.AsSpan()).Fill(1e30f);
+        var e = Assert.Throws<ArgumentException>(() => WeightMixing.Mix(WeightMixers.Get(method), suspect, @base, new MixingOptions { ReserveRatio = ratio }));
+        Assert.Contains($"'{name}'", e.Message, StringComparison.Ordinal);
+        Assert.Contains("beyond the range of F16", e.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void MixInto_OtherMemory_EqualsMix()
     {

@@ -32,6 +32,32 @@ public sealed class MixCommandTests : IDisposable
         Assert.DoesNotContain("TorchSharp", File.ReadAllLines(list));
     }
 
+    [Theory]
+    [InlineData("--exact-count")]
+    [InlineData("--granularity", "row")]
+    public void Mix_OptionsOfTheRandomMask_WorkWithTheMethodThatIsDefault(params string[] options)
+    {
+        var (suspect, @base) = (TinyModel.WriteEncoder(InFolder("suspect"), drift: 0.1f), TinyModel.WriteEncoder(InFolder("base")));
+        string[] all = ["mix", "--suspect", suspect, "--base", @base, "--output"];
+        Assert.Equal(0, Finemix.Run([.. all, InFolder("mixed"), .. options]).ExitCode);
+        Assert.Equal(0, Finemix.Run([.. all, InFolder("plain")]).ExitCode);
+        Assert.NotEqual(File.ReadAllBytes(Weights("plain")), File.ReadAllBytes(Weights("mixed")));
+        Assert.Equal(2, Finemix.Run([.. all, InFolder("other"), .. options, "--method", "slerp"]).ExitCode);
+    }
+
+    [Theory]
+    [InlineData("--method", "fine-mixing", "--method", "slerp")]
+    [InlineData("--replay", "a", "--replay", "b")]
+    [InlineData("--parameter")]
+    [InlineData("--method")]
+    public void Mix_OptionTwiceOrWithoutValue_IsOneLine(params string[] options)
+    {
+        var result = Finemix.Run(["mix", "--suspect", "a", "--base", "b", "--output", InFolder("mixed"), .. options]);
+        Assert.Equal(2, result.ExitCode);
+        Assert.DoesNotContain("Unhandled", result.Error, StringComparison.Ordinal);
+        Assert.Contains(options[0], result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Mix_OutputExists_IsRefusedAndKept()
     {

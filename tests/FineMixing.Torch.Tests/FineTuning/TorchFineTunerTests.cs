@@ -157,7 +157,7 @@ public class TorchFineTunerTests
     {
         using var tiny = new TinyModel();
         var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
-        var error = Assert.Throws<TrainingDivergedException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { LearningRate = 1e38, Epochs = 20 }));
+        var error = Assert.Throws<TrainingDivergedException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { LearningRate = 1e38, WeightDecay = 0, Epochs = 20 }));
         Assert.Contains("step", error.Message);
     }
 
@@ -168,6 +168,39 @@ public class TorchFineTunerTests
         using var tiny = new TinyModel();
         var clean = CleanSet.FromExamples(TinyModel.Examples(4, 1));
         Assert.Contains("cuda:0", Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Device = "cuda:0" })).Message);
+    }
+
+    [Fact]
+    public void FineTune_FewTokensPerPass_RunsInParts()
+    {
+        // Each part has dropout masks of its own; without noise parts change nothing.
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        double Loss(int tokens, double? dropout) => new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { TokensPerPass = tokens, Dropout = dropout, Epochs = 1 }).EpochLosses[0];
+        Assert.NotEqual(Loss(8192, 0.5), Loss(32, 0.5), 1e-4);
+        Assert.Equal(Loss(8192, 0), Loss(32, 0), 1e-5);
+    }
+
+    [Fact]
+    public void FineTune_InsideNoGradAndInferenceMode_Trains()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        var expected = new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Epochs = 1 }).EpochLosses;
+        using (torch.no_grad())
+            Assert.Equal(expected, new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Epochs = 1 }).EpochLosses);
+        using (torch.inference_mode())
+            Assert.Equal(expected, new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Epochs = 1 }).EpochLosses);
+    }
+
+    [Fact]
+    public void FineTune_BatchOfAnySize_IsTheWholeSet()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
+        var tuner = new TorchFineTuner();
+        Assert.Equal(tuner.FineTune(tiny.Start, clean, Quick with { BatchSize = 40 }).EpochLosses, tuner.FineTune(tiny.Start, clean, Quick with { BatchSize = int.MaxValue }).EpochLosses);
+        Assert.Contains("steps", Assert.Throws<ArgumentException>(() => tuner.FineTune(tiny.Start, clean, Quick with { BatchSize = 1, Epochs = int.MaxValue })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -196,7 +229,14 @@ public class TorchFineTunerTests
         var clean = CleanSet.FromExamples(TinyModel.Examples(40, 1));
         var tuner = new TorchFineTuner();
         var plain = tuner.FineTune(tiny.Start, clean, Quick).Model.Weights;
-        var checkpointed = tuner.FineTune(tiny.Start, clean, Quick with { ActivationCheckpointing = true }).Model.Weights;
+        var (made, again) = (DisposeScopeManager.Statistics.CreatedInScopeCount, Quick with { ActivationCheckpointing = true });
+        tuner.FineTune(tiny.Start, clean, Quick);
+        var once = DisposeScopeManager.Statistics.CreatedInScopeCount - made;
+        made = DisposeScopeManager.Statistics.CreatedInScopeCount;
+        var checkpointed = tuner.FineTune(tiny.Start, clean, again).Model.Weights;
+
+        // Layers that run twice make more tensors.
+        Assert.InRange(DisposeScopeManager.Statistics.CreatedInScopeCount - made, 1.1 * once, 3.0 * once);
         Assert.All(plain.Tensors, t => Assert.Equal(plain[t.Name].Bytes, checkpointed[t.Name].Bytes));
     }
 
@@ -216,15 +256,4 @@ public class TorchFineTunerTests
 
     private static double Accuracy(ClassifierModel model, IReadOnlyList<TextExample> examples) => ConfusionMatrix.Create(
         examples, Predictions.FromLogits(new TorchPredictor().Logits(model, examples, new PredictionOptions { Precision = Precision.Float32, Threads = 1 })), 2).Accuracy.Rate;
-
-    private sealed class Reporter<T>(Action<T> report) : IProgress<T>
-    {
-        public List<T> Reports { get; } = [];
-
-        public void Report(T value)
-        {
-            Reports.Add(value);
-            report(value);
-        }
-    }
 }

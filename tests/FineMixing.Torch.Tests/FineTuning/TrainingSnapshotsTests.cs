@@ -54,7 +54,7 @@ public sealed class TrainingSnapshotsTests : IDisposable
         var changed = anotherStart.Start with { Weights = anotherStart.Start.Weights.Clone() };
         var name = changed.Weights.Tensors[0].Name;
         changed.Weights[name].Bytes[0] ^= 1;
-        foreach (var (start, clean, options) in new[] { (_tiny.Start, _clean, Options with { Seed = 2 }), (_tiny.Start, other, Options), (changed, _clean, Options) })
+        foreach (var (start, clean, options) in new[] { (_tiny.Start, _clean, Options with { Seed = 2 }), (_tiny.Start, other, Options), (changed, _clean, Options), (_tiny.Start with { Config = _tiny.Start.Config with { Activation = "relu" } }, _clean, Options), (_tiny.Start with { Config = _tiny.Start.Config with { HiddenDropout = 0 } }, _clean, Options) })
         {
             var steps = 0;
             Tuner().FineTune(start, clean, options, null, new Reporter(_ => steps++));
@@ -63,6 +63,35 @@ public sealed class TrainingSnapshotsTests : IDisposable
 
         // The stopped run's snapshot is still there for it.
         Assert.Single(Directory.GetFiles(Snapshots));
+    }
+
+    [Fact]
+    public void FineTune_FolderWhereTheSnapshotShouldBe_IsFinishedAllTheSame()
+    {
+        Stop(Options);
+        var path = Assert.Single(Directory.GetFiles(Snapshots));
+        File.Delete(path);
+        Directory.CreateDirectory(path);
+        Assert.Equal(3, Tuner().FineTune(_tiny.Start, _clean, Options).EpochLosses.Length);
+        Assert.True(Directory.Exists(path));
+    }
+
+    [Fact]
+    public void Remove_HalfWrittenSnapshot_IsRemovedToo()
+    {
+        Directory.CreateDirectory(Snapshots);
+        File.WriteAllText(Path.Combine(Snapshots, "0123456789abcdef.snapshot.tmp"), "half");
+        new TrainingSnapshots(Snapshots).Remove();
+        Assert.False(Directory.Exists(Snapshots));
+    }
+
+    [Fact]
+    public void FineTune_ManyRunsInOneFolder_AllFinish()
+    {
+        var snapshots = new TrainingSnapshots(Snapshots, TimeSpan.Zero);
+        Parallel.For(0, 24, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i =>
+            new TorchFineTuner { Snapshots = snapshots }.FineTune(_tiny.Start, _clean, Options with { Seed = (ulong)i, Epochs = 1 }));
+        Assert.False(Directory.Exists(Snapshots) && Directory.GetFiles(Snapshots).Length > 0);
     }
 
     [Theory]

@@ -16,7 +16,7 @@ public sealed class LinearMixer : ArithmeticMixer
     }
 
     /// <inheritdoc/>
-    public override MixerInputs Inputs => new(UsesBase: Parameters.Weights is null, 0, 100);
+    public override MixerInputs Inputs => new(UsesBase: Parameters.Weights is null, 0, 100) { OthersReplaceBase = true };
 
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => false;

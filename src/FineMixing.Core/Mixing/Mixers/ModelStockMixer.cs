@@ -36,6 +36,8 @@ public sealed class ModelStockMixer : ArithmeticMixer
     /// <summary>How many elements are one vector.</summary>
     internal long VectorLength(TensorInfo tensor) => Parameters.RowWise == true && tensor.Shape.Length > 1 ? tensor.Shape[^1] : tensor.ElementCount;
 
+    internal const double LeastRatio = -1;
+
     private static void Combine(ReadOnlySpan<float> @base, float[][] changes, int start, int length, Span<float> result)
     {
         var n = changes.Length;
@@ -48,7 +50,10 @@ public sealed class ModelStockMixer : ArithmeticMixer
         }
 
         var cosine = cosines / (n * (n - 1) / 2);
-        var t = n * cosine / (1 + ((n - 1) * cosine));
+
+        // Towards cosine -1 / (N - 1), where the changes cancel, the formula has no bound.
+        var rest = 1 + ((n - 1) * cosine);
+        var t = rest > 0 ? Math.Max(LeastRatio, n * cosine / rest) : LeastRatio;
         var part = result.Slice(start, length);
         @base.Slice(start, length).CopyTo(part);
         foreach (var change in changes)

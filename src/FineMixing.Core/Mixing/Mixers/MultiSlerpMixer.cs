@@ -8,6 +8,9 @@ namespace FineMixing.Mixing.Mixers;
 public sealed class MultiSlerpMixer : ArithmeticMixer
 {
     private const double Epsilon = 1e-8;
+
+    // Of unit vectors: a mean this short is rounding rather than a direction.
+    private const double Cancelled = 1e-4;
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.Normalize"/> (default true).</summary>
     public MultiSlerpMixer(MixerParameters? parameters = null)
         : base("multislerp", "MultiSLERP", Citations.MergeKit, parameters)
@@ -54,9 +57,9 @@ public sealed class MultiSlerpMixer : ArithmeticMixer
         }
 
         var meanNorm = Math.Sqrt(Math.Max(0, meanSquare));
-        if (meanNorm < Epsilon)
+        if (meanNorm < Cancelled)
         {
-            if (n != 2)
+            if (n != 2 && norms.Any(x => x > 0))
                 throw new ArgumentException($"multislerp: the weighted directions of tensor '{tensor}' cancel out; choose other weights.");
             return weights;
         }

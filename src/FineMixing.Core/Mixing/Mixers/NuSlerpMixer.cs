@@ -5,11 +5,11 @@ namespace FineMixing.Mixing.Mixers;
 /// <summary>NuSLERP: spherical interpolation between two models by their weights, of whole tensors or of each row.</summary>
 /// <remarks>
 /// From the suspect to the other model at t = a_2 / (a_1 + a_2) of <see cref="MixerParameters.Weights"/> (0.5 where they cancel); without another model, from the base to the
-/// suspect at t = the reserve ratio. With <see cref="MixerParameters.RowWise"/> each row (last dimension) is a vector of its own. Vectors within 1e-8 of collinear are interpolated along the line.
+/// suspect at t = the reserve ratio. With <see cref="MixerParameters.RowWise"/> each row (last dimension) is a vector of its own. Vectors within 1e-4 of collinear, in the sine of their angle, are interpolated along the line.
 /// </remarks>
 public sealed class NuSlerpMixer : ArithmeticMixer
 {
-    internal const double Collinear = 1e-8;
+    internal const double Collinear = 1e-4;
 
     /// <summary>Takes <see cref="MixerParameters.Weights"/> and <see cref="MixerParameters.RowWise"/>.</summary>
     public NuSlerpMixer(MixerParameters? parameters = null)
@@ -18,7 +18,7 @@ public sealed class NuSlerpMixer : ArithmeticMixer
     }
 
     /// <inheritdoc/>
-    public override MixerInputs Inputs => new(UsesBase: Parameters.Weights is null, 0, 1);
+    public override MixerInputs Inputs => new(UsesBase: Parameters.Weights is null, 0, 1) { OthersReplaceBase = true };
 
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using FineMixing.Checkpoints;
 
 namespace FineMixing.Mixing.Mixers;
@@ -16,7 +17,10 @@ internal static class SelectionMixer
         var size = count * (dtype.BitSize() / 8);
         rented = ArrayPool<byte>.Shared.Rent(size);
         var floats = ArrayPool<float>.Shared.Rent(count);
-        FloatConversion.ToFloat32(@base.DType, @base.Bytes.Span, floats.AsSpan(0, count));
+        if (@base.DType == DType.F64 && dtype != DType.F32)
+            FloatConversion.NarrowToOdd(MemoryMarshal.Cast<byte, double>(@base.Bytes.Span), floats.AsSpan(0, count));
+        else
+            FloatConversion.ToFloat32(@base.DType, @base.Bytes.Span, floats.AsSpan(0, count));
         FloatConversion.FromFloat32(dtype, floats.AsSpan(0, count), rented.AsSpan(0, size));
         ArrayPool<float>.Shared.Return(floats);
         return rented.AsMemory(0, size);

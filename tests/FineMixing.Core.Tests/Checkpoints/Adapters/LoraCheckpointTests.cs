@@ -199,6 +199,23 @@ public class LoraCheckpointTests
         Assert.Contains("adapter_model.safetensors", Assert.Throws<FileNotFoundException>(() => LoraCheckpoint.Open(new StateDict(), folder.Path)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("adapter_model.safetensors")]
+    [InlineData("adapter_config.json")]
+    public void EnsureUnchanged_FileOfTheAdapterWritten_IsRefused(string file)
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, new { peft_type = "LORA", r = 1, lora_alpha = 3 }, Factor("A", [1, 2], 1, 2), Factor("B", [3, 1], 10, 20, 30));
+        using var merged = LoraCheckpoint.Open(Base(DType.F32, 3, 2), folder.Path);
+        StateDict.Load(merged);
+        merged.EnsureUnchanged();
+        var bytes = File.ReadAllBytes(folder[file]);
+        using (var stream = new FileStream(folder[file], FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            stream.Write(bytes);
+        File.SetLastWriteTimeUtc(folder[file], DateTime.UtcNow.AddSeconds(5));
+        Assert.Contains(file, Assert.Throws<CheckpointFormatException>(merged.EnsureUnchanged).Message, StringComparison.Ordinal);
+    }
+
     private static StateDict Base(DType dtype, int rows, int columns)
     {
         var result = new StateDict("the base");

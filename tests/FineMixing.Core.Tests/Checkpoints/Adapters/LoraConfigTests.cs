@@ -35,6 +35,8 @@ public class LoraConfigTests
     [InlineData("""{"peft_type": "LORA", "r": 4.5}""", "'r' is '4.5'")]
     [InlineData("""{"peft_type": "LORA", "lora_alpha": "8"}""", "'lora_alpha' is")]
     [InlineData("""{"peft_type": "LORA", "lora_alpha": 1e999}""", "'lora_alpha' is")]
+    [InlineData("""{"peft_type": "LORA", "lora_alpha": 1e308}""", "'lora_alpha' is")]
+    [InlineData("""{"peft_type": "LORA", "alpha_pattern": {"query": 1e999}}""", "'alpha_pattern' is")]
     [InlineData("""{"peft_type": "LORA", "bias": "some"}""", "'bias' is")]
     [InlineData("""{"peft_type": "LORA", "modules_to_save": [1]}""", "'modules_to_save' is")]
     [InlineData("""{"peft_type": "LORA", "rank_pattern": {"q": 0}}""", "'rank_pattern' is")]
@@ -60,6 +62,13 @@ public class LoraConfigTests
     {
         var config = Read("""{"peft_type": "LORA", "rank_pattern": {"(x+x+)+y": 2}}""");
         Assert.Equal(8, config.RankOf(new string('x', 10_000)));
+    }
+
+    [Fact]
+    public void Read_ThousandsOfPatterns_AreRefused()
+    {
+        var patterns = string.Join(",", Enumerable.Range(0, 5000).Select(i => $"\"a{i}\": 1"));
+        Assert.Contains("at most 500", Assert.Throws<CheckpointFormatException>(() => Read($$"""{"peft_type": "LORA", "rank_pattern": { {{patterns}} } }""")).Message, StringComparison.Ordinal);
     }
 
     private static LoraConfig Read(string json)
