@@ -39,6 +39,7 @@ public static class WeightMixing
     /// <param name="destination">Tensors of the suspect's names, types and shapes, overwritten; may be the suspect itself.</param>
     /// <param name="others">More models, for methods that combine several.</param>
     /// <param name="ct">Cancels between chunks; the destination is then partly written.</param>
+    /// <remarks>Where an input is overwritten, its weights are examined before and results beyond the range of their type are not looked for: it would be too late.</remarks>
     /// <returns>What was done to each tensor.</returns>
     /// <exception cref="ArgumentException">As for <see cref="Mix"/>, or the destination does not fit; the destination is then as it was, but for NaN or infinite weights it may be partly written if it shares no memory with an input.</exception>
     public static IReadOnlyList<TensorMixSummary> MixInto(IWeightMixer mixer, StateDict suspect, StateDict @base, MixingOptions options, StateDict destination, IReadOnlyList<StateDict>? others = null, CancellationToken ct = default)
