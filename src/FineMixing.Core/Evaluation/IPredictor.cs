@@ -10,7 +10,7 @@ public sealed record PredictionOptions
     /// <summary>The longest sequence in tokens, special tokens included, 8 to the model's maximum. Default 128.</summary>
     public int MaxLength { get; init; } = 128;
 
-    /// <summary>The most tokens in one batch, padding included; 0 (the default) takes 1,024 on a CPU and 16,384 on a GPU.</summary>
+    /// <summary>The most tokens in one batch, or one text; 0 (the default) takes 1,024 on a CPU and 16,384 on a GPU, padding included there.</summary>
     public int TokensPerBatch { get; init; }
 
     /// <summary><c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>

@@ -13,7 +13,7 @@ using static TorchSharp.torch;
 
 namespace FineMixing.Torch.Evaluation;
 
-/// <summary>Classifies texts with TorchSharp: sorted by length, in batches with little padding.</summary>
+/// <summary>Classifies texts with TorchSharp: on a CPU in batches without any padding, on a GPU sorted by length in batches with little.</summary>
 /// <param name="logger">Told when a requested precision is not available.</param>
 public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
 {
@@ -37,8 +37,11 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
     internal static float[][] Logits(ParameterStore store, IReadOnlyList<Encoding> encodings, int tokensPerBatch, int threads = 0, IProgress<int>? progress = null, BatchingSpeed? speed = null, CancellationToken cancellationToken = default)
     {
         speed ??= BatchingSpeed.Of(store);
-        var batches = EvaluationPlan.Batches([.. encodings.Select(e => e.Length)], tokensPerBatch == 0 ? speed.TokensPerBatch : tokensPerBatch, speed.BatchCost);
-        var workers = store.Device.type != DeviceType.CPU ? 1 : threads == 0 ? Environment.ProcessorCount : threads;
+        int[] lengths = [.. encodings.Select(e => e.Length)];
+        var most = tokensPerBatch == 0 ? speed.TokensPerBatch : tokensPerBatch;
+        var onCpu = store.Device.type == DeviceType.CPU;
+        var batches = onCpu ? EvaluationPlan.EndToEnd(lengths, most) : EvaluationPlan.Padded(lengths, most, speed.BatchCost);
+        var workers = !onCpu ? 1 : threads == 0 ? Environment.ProcessorCount : threads;
         var result = new float[encodings.Count][];
         var done = 0;
         SideBySide.Run(
@@ -69,6 +72,8 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
     private static Tensor Forward(ParameterStore store, IReadOnlyList<Encoding> encodings, int[] indices)
     {
         using var scope = NewDisposeScope();
+        if (store.Device.type == DeviceType.CPU)
+            return PackedBert.Logits(store, Array.ConvertAll(indices, i => encodings[i])).MoveToOuterDisposeScope();
         var batch = new DeviceBatch(Array.ConvertAll(indices, i => new ModelInput(encodings[i], [])), store.Config.PadTokenId, id => id, store.Device, store.LowPrecision);
         return FastBert.Logits(store, batch, store.Words).MoveToOuterDisposeScope();
     }
