@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using FineMixing.Checkpoints;
 using FineMixing.FineTuning;
 using FineMixing.Models;
@@ -15,6 +16,7 @@ internal sealed class FastTraining : IDisposable
     private readonly IParameterUpdate _update;
     private readonly bool _halves;
     private ShardedBackward _backward = null!;
+    private readonly Stopwatch _optimiser = new();
     private int _step;
 
     /// <param name="config">The model.</param>
@@ -50,6 +52,14 @@ internal sealed class FastTraining : IDisposable
         }
     });
 
+    /// <summary>How long the optimiser's part of the steps since the last call was: gathering rows of the embeddings, gradient norm, update.</summary>
+    public TimeSpan TakeOptimiserTime()
+    {
+        var time = _optimiser.Elapsed;
+        _optimiser.Reset();
+        return time;
+    }
+
     /// <summary>The optimiser alone, with gradients of zero that somebody else has made.</summary>
     public void Optimise(ModelInput[] inputs)
     {
@@ -75,9 +85,13 @@ internal sealed class FastTraining : IDisposable
 
     private Tensor Run(ModelInput[] inputs, double learningRate)
     {
+        _optimiser.Start();
         var words = _update.Gather(inputs);
+        _optimiser.Stop();
         var loss = _backward.Run(inputs, words, _step++);
+        _optimiser.Start();
         _update.Step(words, learningRate, 0.01, 1);
+        _optimiser.Stop();
         return loss;
     }
 

@@ -49,19 +49,23 @@ internal static class TrainingBenchmark
 
         // What is aimed at was stated for CPUs.
         string? Goal(string onCpu) => place.OnGpu ? null : onCpu;
+        // A GPU does not wait for the host, so a part of a step has no time of its own there.
+        Case Optimiser(FastTraining training, string whole) => place.OnGpu
+            ? new($"optimiser alone: {whole}", Steps(() => training.Optimise(inputs)), Against: whole)
+            : Case.PartOf(whole, $"of it the optimiser: {whole}", training.TakeOptimiserTime, "0.08");
         List<Case> cases =
         [
             new(Naive, Steps(() => naive.Step(inputs, Tokens))),
             new(Single, place.Whole(() => single.Steps(inputs, steps)), Against: Naive, Goal: Goal("0.77 (1.3x)")),
+            Optimiser(single, Single),
             new(Peak32, place.Whole(() => peak32.Run(operations)), Against: Single),
-            new("optimiser alone, single precision", Steps(() => single.Optimise(inputs)), Against: Single, Goal: Goal("0.08")),
         ];
         if (low is not null)
         {
             cases.AddRange(
                 new Case(Low, place.Whole(() => low.Steps(inputs, steps)), Against: Naive, Goal: Goal(size == "base" ? "0.22 (4.5x)" : "0.25 (4.0x)")),
-                new Case(Peak, place.Whole(() => peak!.Run(operations)), Against: Low, Goal: Goal(size == "base" ? ">= 0.75" : ">= 0.60")),
-                new Case("optimiser alone, bfloat16", Steps(() => low.Optimise(inputs)), Against: Low, Goal: Goal("0.08")));
+                Optimiser(low, Low),
+                new Case(Peak, place.Whole(() => peak!.Run(operations)), Against: Low, Goal: Goal(size == "base" ? ">= 0.75" : ">= 0.60")));
         }
 
         harness.Measure(FormattableString.Invariant($"{size}: milliseconds for {steps} steps"), [.. cases]);
