@@ -86,7 +86,7 @@ internal sealed class Harness(int rounds, bool warmUp = true)
         foreach (var item in cases)
         {
             var ms = times[item.Name];
-            var ratio = item.Against is null ? "" : Median([.. ms.Zip(times[item.Against], (a, b) => a / b)]).ToString("0.00", CultureInfo.InvariantCulture);
+            var ratio = item.Against is null ? "" : Ratio(Median([.. ms.Zip(times[item.Against], (a, b) => a / b)]));
             Line(string.Create(CultureInfo.InvariantCulture, $"| {item.Name} | {Median(ms):0.0} | {ms.Min():0.0} | {ratio} | {item.Against} | {item.Goal} |"));
         }
 
@@ -99,6 +99,8 @@ internal sealed class Harness(int rounds, bool warmUp = true)
         if (path.Length > 0)
             File.WriteAllText(path, Report.ReplaceLineEndings("\n").TrimEnd() + "\n");
     }
+
+    private static string Ratio(double ratio) => ratio.ToString(ratio < 0.1 ? "0.000" : "0.00", CultureInfo.InvariantCulture);
 
     private static string Cpu() => File.Exists("/proc/cpuinfo")
         ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown processor"

@@ -26,7 +26,7 @@ internal static class MethodsCommand
         foreach (var mixer in WeightMixers.All)
         {
             Screen.Line($"{mixer.Name}: {mixer.Title}");
-            Screen.Line($"  further models: {Models(mixer.Inputs)}; parameters: {Parameters(mixer.Name)}");
+            Screen.Line($"  further models: {Models(mixer.Inputs)}; parameters: {Parameters(mixer.Name)}; reserve ratio: {(mixer.UsesReserveRatio ? "yes" : "no")}");
             Screen.Line($"  {mixer.Citation}");
         }
 
@@ -37,6 +37,7 @@ internal static class MethodsCommand
                 name = m.Name,
                 title = m.Title,
                 parameters = WeightMixers.ParametersOf(m.Name),
+                usesReserveRatio = m.UsesReserveRatio,
                 fewestModels = m.Inputs.MinimumOthers,
                 mostModels = m.Inputs.MaximumOthers,
                 citation = m.Citation,

@@ -63,6 +63,13 @@ internal static class MixCommand
                     result.AddError($"{option.Name} cannot be given with --method {chosen}: only {RandomMaskMethod} draws a random mask.");
             }
 
+            var without = WeightMixers.All.FirstOrDefault(m => m.Name == chosen.Replace('_', '-') && !m.UsesReserveRatio);
+            foreach (var option in (Option[])[ratio, schedule])
+            {
+                if (without is not null && result.GetResult(option) is { Implicit: false })
+                    result.AddError($"{option.Name} cannot be given with --method {chosen}: its result does not depend on a reserve ratio.");
+            }
+
             if (result.GetResult(replay) is not { Implicit: false })
                 return;
             foreach (var option in (Option[])[method, parameters, ratio, schedule, exact, granularity, norms, biases, embeddings, head, seed, shard, noManifest])

@@ -56,7 +56,7 @@ public static class CheckpointWriter
             ? new OutputTransaction(folder, options.Overwrite)
             : new OutputTransaction(folder, options.Overwrite, options.CreateFile);
         if (options.CopyOtherFilesFrom is not null)
-            AddOtherFiles(output, options.CopyOtherFilesFrom, cancellationToken, options.ExtraFiles.Keys);
+            AddOtherFiles(output, options.CopyOtherFilesFrom, source.Tensors, cancellationToken, options.ExtraFiles.Keys);
         foreach (var (name, content) in options.ExtraFiles.OrderBy(f => f.Key, StringComparer.Ordinal))
             output.Add(name, content.Span);
         foreach (var file in plan.Files)
@@ -101,8 +101,8 @@ public static class CheckpointWriter
             .OrderByDescending(name => name == Checkpoint.SafetensorsIndex)];
     }
 
-    /// <summary>Adds the files of a model folder that are not weights: configuration, tokenizer, licence.</summary>
-    internal static void AddOtherFiles(OutputTransaction output, string sourceFolder, CancellationToken cancellationToken, IEnumerable<string>? except = null)
+    /// <summary>Adds the files of a model folder that are not weights: configuration (with the labels of the head beside it), tokenizer, licence.</summary>
+    internal static void AddOtherFiles(OutputTransaction output, string sourceFolder, IEnumerable<TensorInfo> tensors, CancellationToken cancellationToken, IEnumerable<string>? except = null)
     {
         var left = except?.ToHashSet(StringComparer.Ordinal) ?? [];
         var source = Path.TrimEndingDirectorySeparator(Path.GetFullPath(sourceFolder));
@@ -112,8 +112,13 @@ public static class CheckpointWriter
         {
             var name = Path.GetFileName(path);
             // Another output's manifest says nothing about this one; a half-written file says nothing at all.
-            if (!left.Contains(name) && !IsAnyWeights(name) && !IsCode(name) && name != ProvenanceManifest.FileName && Path.GetExtension(name) != ".tmp")
-                CopyFile(FolderLinks.Follow(source, name), output, name, cancellationToken);
+            if (left.Contains(name) || IsAnyWeights(name) || IsCode(name) || name == ProvenanceManifest.FileName || Path.GetExtension(name) == ".tmp")
+                continue;
+            var file = FolderLinks.Follow(source, name);
+            if (name == "config.json" && HeadLabels.Adapt(file, tensors) is { } adapted)
+                output.Add(name, adapted);
+            else
+                CopyFile(file, output, name, cancellationToken);
         }
     }
 

@@ -21,6 +21,23 @@ public sealed record PredictionOptions
 
     /// <summary>CPU threads; 0 takes all.</summary>
     public int Threads { get; init; }
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ArgumentException">Lists all values out of range.</exception>
+    public void Validate()
+    {
+        List<string> problems =
+        [
+            .. Problem(MaxLength >= 8, $"MaxLength is {MaxLength}; expected at least 8"),
+            .. Problem(TokensPerBatch >= 0, $"TokensPerBatch is {TokensPerBatch}; expected 0 (automatic) or more"),
+            .. Problem(Enum.IsDefined(Precision), $"Precision is {(int)Precision}; expected Auto, Float32 or BFloat16"),
+            .. Problem(Threads is >= 0 and <= 1024, $"Threads is {Threads}; expected 0 (all) to 1024"),
+        ];
+        if (problems.Count > 0)
+            throw new ArgumentException(string.Join("; ", problems) + ".");
+    }
+
+    private static string[] Problem(bool good, FormattableString problem) => good ? [] : [FormattableString.Invariant(problem)];
 }
 
 /// <summary>Classifies texts.</summary>
@@ -32,5 +49,6 @@ public interface IPredictor
     /// <param name="options">Defaults if null.</param>
     /// <param name="progress">Told how many examples are done.</param>
     /// <param name="cancellationToken">Stops between batches.</param>
+    /// <exception cref="ArgumentException">Options out of range, or a device that does not exist.</exception>
     IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default);
 }

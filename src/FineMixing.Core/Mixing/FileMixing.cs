@@ -93,7 +93,7 @@ public static class FileMixing
         CheckpointWriter.RefuseOtherWeights(outputFolder, shards, fileOptions.Overwrite);
         using var output = new OutputTransaction(outputFolder, fileOptions.Overwrite) { FlushToDisk = fileOptions.FlushToDisk };
         if (fileOptions.CopyOtherFilesFrom is { } folder)
-            CheckpointWriter.AddOtherFiles(output, folder, ct);
+            CheckpointWriter.AddOtherFiles(output, folder, plan.Tensors.Select(t => t.Suspect), ct);
         using var hashes = fileOptions.WriteManifest ? new MixingHashes([suspect, @base, .. others]) : null;
         try
         {

@@ -27,6 +27,9 @@ public interface IWeightMixer
     /// <summary>True when ratio 0 means the base and ratio 1 the suspect, exactly; then such tensors are copied.</summary>
     bool IsRatioExact { get; }
 
+    /// <summary>False when the result does not depend on the reserve ratio, nor on a schedule of ratios.</summary>
+    bool UsesReserveRatio => true;
+
     /// <summary>Prepares the mixing of one tensor: checks its parameters, derives keys, selects thresholds.</summary>
     /// <exception cref="ArgumentException">The mixer's parameters do not fit the tensor or the number of models.</exception>
     ITensorMixer Prepare(TensorMixContext context);

@@ -18,12 +18,12 @@ namespace FineMixing.Torch.Evaluation;
 public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
 {
     /// <inheritdoc/>
-    /// <exception cref="ArgumentException">The device does not exist.</exception>
     public IReadOnlyList<float[]> Logits(ClassifierModel model, IReadOnlyList<TextExample> examples, PredictionOptions? options = null, IProgress<int>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(examples);
         options ??= new PredictionOptions();
+        options.Validate();
         var device = Hardware.Device(options.Device);
         var low = Hardware.UseBFloat16(options.Precision, device, logger);
         var encodings = model.Tokenizer.EncodeAll(examples, Math.Min(options.MaxLength, model.Config.MaxPositions), cancellationToken: cancellationToken);

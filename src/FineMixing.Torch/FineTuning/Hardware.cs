@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 using FineMixing.FineTuning;
 using Microsoft.Extensions.Logging;
@@ -10,7 +11,8 @@ namespace FineMixing.Torch.FineTuning;
 /// <summary>What the machine can do.</summary>
 internal static class Hardware
 {
-    private static int _said;
+    // Logs that have been told; one that nobody else holds is forgotten.
+    private static readonly ConditionalWeakTable<ILogger, object> _told = [];
 
     /// <summary>True where the CPU multiplies bfloat16 matrices in hardware (AVX512-BF16 or AMX-BF16).</summary>
     public static bool CpuHasBFloat16 { get; } = DetectBFloat16();
@@ -33,10 +35,14 @@ internal static class Hardware
     }
 
     /// <summary>Whether matrix products run in bfloat16.</summary>
-    public static bool UseBFloat16(Precision precision, Device device, ILogger? logger)
+    /// <param name="precision">What was asked for.</param>
+    /// <param name="device">Where they run.</param>
+    /// <param name="logger">Told once where bfloat16 was asked for by name and is not there.</param>
+    /// <param name="onCpu">Whether the CPU has them; null for this one.</param>
+    public static bool UseBFloat16(Precision precision, Device device, ILogger? logger, bool? onCpu = null)
     {
-        var supported = device.type == DeviceType.CUDA || CpuHasBFloat16;
-        if (precision == Precision.BFloat16 && !supported && logger is not null && Interlocked.Exchange(ref _said, 1) == 0)
+        var supported = device.type == DeviceType.CUDA || (onCpu ?? CpuHasBFloat16);
+        if (precision == Precision.BFloat16 && !supported && logger is not null && _told.TryAdd(logger, _told))
             logger.LogWarning("This CPU has no bfloat16 matrix products (AVX512-BF16 or AMX); single precision is used.");
         return precision != Precision.Float32 && supported;
     }

@@ -9,8 +9,15 @@ namespace FineMixing.Torch.FineTuning;
 /// </remarks>
 /// <param name="Folder">Where snapshots go; created with the first one.</param>
 /// <param name="Interval">Time between two snapshots; zero writes one after every step. Shorter runs write none.</param>
+/// <exception cref="ArgumentException">No folder, or a negative interval.</exception>
 public sealed record TrainingSnapshots(string Folder, TimeSpan Interval)
 {
+    /// <summary>Where snapshots go; created with the first one.</summary>
+    public string Folder { get; init; } = !string.IsNullOrWhiteSpace(Folder) ? Folder : throw new ArgumentException("The folder of training snapshots is empty; expected a path.", nameof(Folder));
+
+    /// <summary>Time between two snapshots; zero writes one after every step.</summary>
+    public TimeSpan Interval { get; init; } = Interval >= TimeSpan.Zero ? Interval : throw new ArgumentException(FormattableString.Invariant($"The interval of training snapshots is {Interval}; expected zero or more."), nameof(Interval));
+
     /// <summary>Every two minutes.</summary>
     /// <param name="folder">Where snapshots go; created with the first one.</param>
     public TrainingSnapshots(string folder)

@@ -222,6 +222,37 @@ public class CheckpointWriterTests
         Assert.Equal("vocab.txt", File.ReadAllText(folder.PathOf("out", "vocab.txt")));
     }
 
+    [Theory]
+    [InlineData("""{ "hidden_size": 2 }""", 3, """["LABEL_0","LABEL_1","LABEL_2"]""")]
+    [InlineData("""{ "num_labels": 2, "x": "é" }""", 3, """["LABEL_0","LABEL_1","LABEL_2"]""")]
+    [InlineData("""{ "id2label": { "0": "bad", "1": "good" } }""", 3, """["bad","good","LABEL_2"]""")]
+    [InlineData("""{ "id2label": { "0": "bad", "1": "good" } }""", 1, """["bad"]""")]
+    [InlineData("""{ "id2label": { "0": "bad", "1": "good" }, "num_labels": 7 }""", 2, null)]
+    [InlineData("""{ "num_labels": 3 }""", 3, null)]
+    [InlineData("""{ "num_labels": """, 3, null)]
+    [InlineData("[1]", 3, null)]
+    public void Write_HeadOfOtherClassesThanTheConfigurationCopied_NamesAsManyLabels(string config, int classes, string? labels)
+    {
+        using var folder = new TemporaryFolder();
+        Directory.CreateDirectory(folder["in"]);
+        File.WriteAllText(folder.PathOf("in", "config.json"), config);
+        var weights = new StateDict();
+        weights.Add(HostTensor.FromFloat32("classifier.weight", [classes, 2], new float[classes * 2]));
+        CheckpointWriter.Write(weights, folder["out"], new CheckpointWriterOptions { CopyOtherFilesFrom = folder["in"] });
+        var written = File.ReadAllText(folder.PathOf("out", "config.json"));
+        if (labels is null)
+        {
+            Assert.Equal(config, written);
+            return;
+        }
+
+        var root = System.Text.Json.Nodes.JsonNode.Parse(written)!.AsObject();
+        Assert.Equal(labels, "[" + string.Join(',', Enumerable.Range(0, classes).Select(i => root["id2label"]![$"{i}"]!.ToJsonString())) + "]");
+        Assert.Equal(Enumerable.Range(0, classes), root["label2id"]!.AsObject().Select(p => p.Value!.GetValue<int>()));
+        Assert.False(root.ContainsKey("num_labels"));
+        Assert.Equal(config.Contains('é', StringComparison.Ordinal), written.Contains('é', StringComparison.Ordinal));
+    }
+
     [Fact]
     public void Write_FolderReachedThroughALink_FollowsTheLinksOfTheCache()
     {

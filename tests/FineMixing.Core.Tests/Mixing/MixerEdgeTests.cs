@@ -58,6 +58,19 @@ public class MixerEdgeTests
         Assert.Contains(implied.Tensors, t => !implied[t.Name].Bytes.AsSpan().SequenceEqual(other[t.Name].Bytes));
     }
 
+    public static TheoryData<string> Methods => [.. WeightMixers.All.Select(m => m.Name)];
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void UsesReserveRatio_OfEveryMethod_SaysWhetherTheRatioChangesTheResult(string method)
+    {
+        var mixer = WeightMixers.Get(method);
+        StateDict[] others = [.. Enumerable.Range(3, mixer.Inputs.MinimumOthers).Select(i => Models.Random(i))];
+        StateDict Mixed(double ratio) => WeightMixing.Mix(mixer, Models.Random(1), Models.Random(2), new MixingOptions { ReserveRatio = ratio }, others).Weights;
+        var (low, high) = (Mixed(0.2), Mixed(0.7));
+        Assert.Equal(mixer.UsesReserveRatio, low.Tensors.Any(t => !low[t.Name].Bytes.AsSpan().SequenceEqual(high[t.Name].Bytes)));
+    }
+
     [Fact]
     public void NearSwap_Default_IsAThousandth()
     {

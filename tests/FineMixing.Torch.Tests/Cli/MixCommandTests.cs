@@ -153,6 +153,21 @@ public sealed class MixCommandTests : IDisposable
     }
 
     [Theory]
+    [InlineData("wag", "--reserve-ratio", "0.3")]
+    [InlineData("nearswap", "--reserve-ratio", "0.3")]
+    [InlineData("model_stock", "--schedule", "reset-top:3")]
+    public void Mix_RatioOfAMethodWithoutOne_IsWrongUsage(string method, string option, string value)
+    {
+        var model = TinyModel.WriteEncoder(InFolder("model"));
+
+        var result = Finemix.Run("mix", "--suspect", model, "--base", model, "--output", InFolder("mixed"), "--method", method, option, value);
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains($"{option} cannot be given with --method {method}", result.ErrorLines[0], StringComparison.Ordinal);
+        Assert.False(Directory.Exists(InFolder("mixed")));
+    }
+
+    [Theory]
     [InlineData("""{ "a": 0, "b": 1 }""", """{ "b": 1, "a": 0 }""", true)]
     [InlineData("""{ "a": 0, "b": 1 }""", """{ "a": 1, "b": 0 }""", false)]
     [InlineData("""[["a", -1.5], ["b", -2]]""", """[["a", -1.5], ["b", -3]]""", true)]

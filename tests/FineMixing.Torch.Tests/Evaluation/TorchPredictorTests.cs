@@ -31,6 +31,14 @@ public class TorchPredictorTests
     }
 
     [Fact]
+    public void Logits_OptionsOutOfRange_ListsAll()
+    {
+        using var tiny = new TinyModel();
+        var error = Assert.Throws<ArgumentException>(() => new TorchPredictor().Logits(tiny.Start, TinyModel.Examples(2, 4), new PredictionOptions { Threads = -1, TokensPerBatch = -5, MaxLength = 2 }));
+        Assert.Equal("MaxLength is 2; expected at least 8; TokensPerBatch is -5; expected 0 (automatic) or more; Threads is -1; expected 0 (all) to 1024.", error.Message);
+    }
+
+    [Fact]
     public void Logits_Cancelled_Throws()
     {
         using var tiny = new TinyModel();

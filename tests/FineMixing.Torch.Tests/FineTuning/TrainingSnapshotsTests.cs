@@ -210,6 +210,13 @@ public sealed class TrainingSnapshotsTests : IDisposable
         public void Report(TrainingProgress value) => report(value);
     }
 
+    [Fact]
+    public void Constructor_NoFolderOrNegativeInterval_Refused()
+    {
+        Assert.Contains("expected a path", Assert.Throws<ArgumentException>(() => new TrainingSnapshots("")).Message, StringComparison.Ordinal);
+        Assert.Contains("expected zero or more", Assert.Throws<ArgumentException>(() => new TrainingSnapshots("x", TimeSpan.FromSeconds(-1))).Message, StringComparison.Ordinal);
+    }
+
     private sealed class Notes : ILogger
     {
         public List<string> Lines { get; } = [];

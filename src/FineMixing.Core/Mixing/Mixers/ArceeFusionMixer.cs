@@ -23,6 +23,9 @@ public sealed class ArceeFusionMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;
 
+    /// <inheritdoc/>
+    public override bool UsesReserveRatio => false;
+
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var length = context.Tensor.Shape.Length == 0 ? 1 : (int)context.Tensor.Shape[^1];

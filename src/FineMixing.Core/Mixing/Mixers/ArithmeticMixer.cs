@@ -33,6 +33,9 @@ public abstract class ArithmeticMixer : IWeightMixer
     public virtual bool IsRatioExact => false;
 
     /// <inheritdoc/>
+    public virtual bool UsesReserveRatio => true;
+
+    /// <inheritdoc/>
     public ITensorMixer Prepare(TensorMixContext context)
     {
         ArgumentNullException.ThrowIfNull(context);

@@ -22,6 +22,9 @@ public sealed class KarcherMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;
 
+    /// <inheritdoc/>
+    public override bool UsesReserveRatio => false;
+
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context) => (_, inputs, result) => VectorMath.Combine(inputs, Coefficients(VectorMath.Gram(inputs)), result);
 
     /// <summary>The factor of each model, from their inner products.</summary>

@@ -22,6 +22,9 @@ public sealed class ModelStockMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;
 
+    /// <inheritdoc/>
+    public override bool UsesReserveRatio => false;
+
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var length = (int)VectorLength(context.Tensor);

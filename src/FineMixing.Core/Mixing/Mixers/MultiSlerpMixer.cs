@@ -23,6 +23,9 @@ public sealed class MultiSlerpMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => true;
 
+    /// <inheritdoc/>
+    public override bool UsesReserveRatio => false;
+
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var weights = Weights(context);

@@ -16,6 +16,9 @@ public sealed class NearSwapMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => false;
 
+    /// <inheritdoc/>
+    public override bool UsesReserveRatio => false;
+
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var distance = Distance();

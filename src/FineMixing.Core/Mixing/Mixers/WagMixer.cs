@@ -15,6 +15,9 @@ public sealed class WagMixer : ArithmeticMixer
     /// <inheritdoc/>
     public override bool NeedsWholeTensors => false;
 
+    /// <inheritdoc/>
+    public override bool UsesReserveRatio => false;
+
     private protected override ArithmeticTensorMixer.Combine For(TensorMixContext context)
     {
         var weights = Enumerable.Repeat(1.0, context.OtherCount + 1).ToArray();
