@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using FineMixing.Checkpoints;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,38 +13,43 @@ namespace FineMixing.Torch.Models;
 /// </remarks>
 internal static unsafe class AttentionKernel
 {
-    private const int Lanes = 8;
-    private const int Block = 2 * Lanes;
+    private const int Block = 2 * Lanes.Count;
     private const int QueriesAtOnce = 4;
 
     /// <summary>Every token asks: [1, tokens, hidden].</summary>
-    /// <param name="projected">Queries, keys and values side by side, contiguous [1, tokens, 3 * hidden], single precision or bfloat16.</param>
+    /// <param name="projected">Queries, keys and values side by side without their bias, contiguous [1, tokens, 3 * hidden], single precision or bfloat16.</param>
+    /// <param name="bias">Theirs, [3 * hidden], of the same type.</param>
     /// <param name="places">The texts.</param>
     /// <param name="heads">Attention heads.</param>
-    public static Tensor Run(Tensor projected, TextPlaces places, int heads)
+    public static Tensor Run(Tensor projected, Tensor bias, TextPlaces places, int heads)
     {
-        var hidden = (int)projected.shape[2] / 3;
+        var (hidden, low) = ((int)projected.shape[2] / 3, projected.dtype == ScalarType.BFloat16);
         var target = empty(1, projected.shape[1], hidden, dtype: projected.dtype);
         var all = (nint)ParameterStore.Pointer(projected);
-        Run(new Projections(all, 3 * hidden, all, 3 * hidden, hidden, (nint)ParameterStore.Pointer(target), hidden / heads, heads, projected.dtype == ScalarType.BFloat16, FirstOnly: false), places);
+        var biases = (nint)ParameterStore.Pointer(bias);
+        Run(new Projections(all, 3 * hidden, biases, all, 3 * hidden, hidden, biases + (2 * hidden * (low ? 2 : 4)), (nint)ParameterStore.Pointer(target), hidden / heads, heads, low, FirstOnly: false), places);
         return target;
     }
 
     /// <summary>Only the first token of every text asks: [1, texts, hidden].</summary>
-    /// <param name="query">Projected first tokens, contiguous [1, texts, hidden].</param>
-    /// <param name="keyValue">Keys and values side by side, contiguous [1, tokens, 2 * hidden], of the same type.</param>
+    /// <param name="query">Projected first tokens without their bias, contiguous [1, texts, hidden].</param>
+    /// <param name="queryBias">Theirs, [hidden].</param>
+    /// <param name="keyValue">Keys and values side by side without their bias, contiguous [1, tokens, 2 * hidden], of the same type.</param>
+    /// <param name="keyValueBias">Theirs, [2 * hidden].</param>
     /// <param name="places">The texts.</param>
     /// <param name="heads">Attention heads.</param>
-    public static Tensor FirstTokens(Tensor query, Tensor keyValue, TextPlaces places, int heads)
+    public static Tensor FirstTokens(Tensor query, Tensor queryBias, Tensor keyValue, Tensor keyValueBias, TextPlaces places, int heads)
     {
-        var hidden = (int)query.shape[2];
+        var (hidden, low) = ((int)query.shape[2], query.dtype == ScalarType.BFloat16);
         var target = empty(1, query.shape[1], hidden, dtype: query.dtype);
-        Run(new Projections((nint)ParameterStore.Pointer(query), hidden, (nint)ParameterStore.Pointer(keyValue), 2 * hidden, 0, (nint)ParameterStore.Pointer(target), hidden / heads, heads, query.dtype == ScalarType.BFloat16, FirstOnly: true), places);
+        var valueBias = (nint)ParameterStore.Pointer(keyValueBias) + (hidden * (low ? 2 : 4));
+        Run(new Projections((nint)ParameterStore.Pointer(query), hidden, (nint)ParameterStore.Pointer(queryBias), (nint)ParameterStore.Pointer(keyValue), 2 * hidden, 0, valueBias, (nint)ParameterStore.Pointer(target), hidden / heads, heads, low, FirstOnly: true), places);
         return target;
     }
 
     // Addresses and the width of their rows; the key begins at an offset in its row, the value follows it.
-    private readonly record struct Projections(nint Query, int QueryWidth, nint KeyValue, int KeyValueWidth, int KeyOffset, nint Target, int HeadSize, int Heads, bool Low, bool FirstOnly);
+    // The bias of the keys is not needed: it adds the same to all scores of a query, which softmax does not see. That of the values is added to their mean.
+    private readonly record struct Projections(nint Query, int QueryWidth, nint QueryBias, nint KeyValue, int KeyValueWidth, int KeyOffset, nint ValueBias, nint Target, int HeadSize, int Heads, bool Low, bool FirstOnly);
 
     private static void Run(Projections p, TextPlaces places)
     {
@@ -100,13 +104,13 @@ internal static unsafe class AttentionKernel
         {
             var value = ((firstToken + token) * p.KeyValueWidth) + p.KeyOffset + hidden + (head * size);
             for (var d = 0; d < size; d += Block)
-                Copy((void*)p.KeyValue, p.Low, value + d, scratch.Values + ((long)d * length) + (token * Block), Math.Min(Block, size - d), 1);
+                Copy((void*)p.KeyValue, p.Low, value + d, scratch.Values + ((long)d * length) + (token * Block), Math.Min(Block, size - d));
         }
 
-        var starts = stackalloc long[Lanes];
-        for (var token = 0; token < length; token += Lanes)
+        var starts = stackalloc long[Lanes.Count];
+        for (var token = 0; token < length; token += Lanes.Count)
         {
-            for (var lane = 0; lane < Lanes; lane++)
+            for (var lane = 0; lane < Lanes.Count; lane++)
                 starts[lane] = ((firstToken + Math.Min(token + lane, length - 1)) * p.KeyValueWidth) + p.KeyOffset + (head * size);
             var keys = scratch.Keys + ((long)(token / Block) * Block * size) + (token % Block);
             if (p.Low)
@@ -137,19 +141,19 @@ internal static unsafe class AttentionKernel
             (pairs & Vector256.Create(0xFFFF0000u)).AsSingle().Store(to + Block);
         }
 
-        for (var lane = 0; size % 2 != 0 && lane < Lanes; lane++)
+        for (var lane = 0; size % 2 != 0 && lane < Lanes.Count; lane++)
             to[lane] = BitConverter.UInt32BitsToSingle((uint)from[starts[lane]] << 16);
     }
 
     // Up to four queries of one head over the gathered keys and values.
     private static void Answer(in Projections p, long firstQuery, int count, int head, int length, in Scratch scratch)
     {
-        var (size, room, width, hidden) = (p.HeadSize, scratch.Room, scratch.Width, p.Heads * p.HeadSize);
+        var (size, room, width) = (p.HeadSize, scratch.Room, scratch.Width);
         var queries = scratch.Queries;
         var weights = scratch.Weights;
         new Span<float>(queries, QueriesAtOnce * width).Clear();
         for (var q = 0; q < count; q++)
-            Copy((void*)p.Query, p.Low, ((firstQuery + q) * p.QueryWidth) + (head * size), queries + (q * width), size, (float)(1 / Math.Sqrt(size)));
+            Ask(p, firstQuery + q, head * size, queries + (q * width), (float)(1 / Math.Sqrt(size)));
         for (var token = 0; token < room; token += Block)
             Products(queries, width, scratch.Keys + ((long)token * size), size, weights + token, room);
         var sums = stackalloc float[QueriesAtOnce];
@@ -158,34 +162,41 @@ internal static unsafe class AttentionKernel
         for (var d = 0; d < width; d += Block)
             Products(weights, room, scratch.Values + ((long)d * length), length, queries + d, width);
         for (var q = 0; q < count; q++)
-            Save(queries + (q * width), 1 / sums[q], (void*)p.Target, p.Low, ((firstQuery + q) * hidden) + (head * size), size);
+            Save(p, queries + (q * width), 1 / sums[q], firstQuery + q, head * size);
     }
 
-    private static void Copy(void* from, bool low, long start, float* to, int count, float scale)
+    private static void Copy(void* from, bool low, long start, float* to, int count)
     {
         var i = 0;
-        for (; i + Lanes <= count; i += Lanes)
-            (Load(from, low, start + i) * Vector256.Create(scale)).Store(to + i);
+        for (; i + Lanes.Count <= count; i += Lanes.Count)
+            Lanes.Load(from, low, start + i).Store(to + i);
         for (; i < count; i++)
-            to[i] = One(from, low, start + i) * scale;
+            to[i] = Lanes.One(from, low, start + i);
     }
 
-    private static void Save(float* from, float scale, void* to, bool low, long start, int count)
+    private static void Ask(in Projections p, long query, int feature, float* to, float scale)
     {
+        var from = (void*)p.Query;
+        var bias = (void*)p.QueryBias;
+        var start = (query * p.QueryWidth) + feature;
         var i = 0;
-        for (; i + Lanes <= count; i += Lanes)
-            Store(to, low, start + i, Vector256.Load(from + i) * Vector256.Create(scale));
-        for (; i < count; i++)
-        {
-            if (low)
-                ((ushort*)to)[start + i] = FloatConversion.ToBFloat16(from[i] * scale);
-            else
-                ((float*)to)[start + i] = from[i] * scale;
-        }
+        for (; i + Lanes.Count <= p.HeadSize; i += Lanes.Count)
+            ((Lanes.Load(from, p.Low, start + i) + Lanes.Load(bias, p.Low, feature + i)) * Vector256.Create(scale)).Store(to + i);
+        for (; i < p.HeadSize; i++)
+            to[i] = (Lanes.One(from, p.Low, start + i) + Lanes.One(bias, p.Low, feature + i)) * scale;
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float One(void* values, bool low, long i) => low ? BitConverter.UInt32BitsToSingle((uint)((ushort*)values)[i] << 16) : ((float*)values)[i];
+    private static void Save(in Projections p, float* from, float scale, long query, int feature)
+    {
+        var to = (void*)p.Target;
+        var bias = (void*)p.ValueBias;
+        var start = (query * p.Heads * p.HeadSize) + feature;
+        var i = 0;
+        for (; i + Lanes.Count <= p.HeadSize; i += Lanes.Count)
+            Lanes.Store(to, p.Low, start + i, (Vector256.Load(from + i) * Vector256.Create(scale)) + Lanes.Load(bias, p.Low, feature + i));
+        for (; i < p.HeadSize; i++)
+            Lanes.StoreOne(to, p.Low, start + i, (from[i] * scale) + Lanes.One(bias, p.Low, feature + i));
+    }
 
     // Four rows times sixteen columns: target[q, c] = sum over i of left[q, i] * right[i, c], sixteen columns of right lying together.
     private static void Products(float* left, int leftWidth, float* right, int length, float* target, int targetWidth)
@@ -198,7 +209,7 @@ internal static unsafe class AttentionKernel
         for (var i = 0; i < length; i++)
         {
             var a = Vector256.Load(right);
-            var b = Vector256.Load(right + Lanes);
+            var b = Vector256.Load(right + Lanes.Count);
             right += Block;
             var one = Vector256.Create(left[i]);
             a0 = Vector256.FusedMultiplyAdd(one, a, a0);
@@ -215,33 +226,33 @@ internal static unsafe class AttentionKernel
         }
 
         a0.Store(target);
-        b0.Store(target + Lanes);
+        b0.Store(target + Lanes.Count);
         a1.Store(target + targetWidth);
-        b1.Store(target + targetWidth + Lanes);
+        b1.Store(target + targetWidth + Lanes.Count);
         a2.Store(target + (2 * targetWidth));
-        b2.Store(target + (2 * targetWidth) + Lanes);
+        b2.Store(target + (2 * targetWidth) + Lanes.Count);
         a3.Store(target + (3 * targetWidth));
-        b3.Store(target + (3 * targetWidth) + Lanes);
+        b3.Store(target + (3 * targetWidth) + Lanes.Count);
     }
 
     // Scores become e^(score - highest score); returns their sum, by which softmax divides.
     private static float Exponentials(float* scores, int length)
     {
         var beyond = Vector256.Create(float.NegativeInfinity);
-        if (length % Lanes != 0)
+        if (length % Lanes.Count != 0)
         {
-            var last = scores + (length / Lanes * Lanes);
-            Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), Vector256.Create(length % Lanes)).AsSingle(), Vector256.Load(last), beyond).Store(last);
+            var last = scores + (length / Lanes.Count * Lanes.Count);
+            Vector256.ConditionalSelect(Vector256.LessThan(Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), Vector256.Create(length % Lanes.Count)).AsSingle(), Vector256.Load(last), beyond).Store(last);
         }
 
         var most = beyond;
-        for (var i = 0; i < length; i += Lanes)
+        for (var i = 0; i < length; i += Lanes.Count)
             most = Vector256.MaxNative(most, Vector256.Load(scores + i));
         var four = Vector128.MaxNative(most.GetLower(), most.GetUpper());
         var two = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
         var highest = Vector256.Create(Vector128.MaxNative(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar());
         var sum = Vector256<float>.Zero;
-        for (var i = 0; i < length; i += Lanes)
+        for (var i = 0; i < length; i += Lanes.Count)
         {
             var e = Exponential(Vector256.Load(scores + i) - highest);
             e.Store(scores + i);
@@ -270,24 +281,5 @@ internal static unsafe class AttentionKernel
         y = Vector256.FusedMultiplyAdd(y, r, Vector256<float>.One);
         var power = ((Vector256.ConvertToInt32(n) + Vector256.Create(127)) << 23).AsSingle();
         return y * power;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Load(void* values, bool low, long i) =>
-        low ? (Vector256.Create(Vector128.WidenLower(Vector128.Load((ushort*)values + i)), Vector128.WidenUpper(Vector128.Load((ushort*)values + i))) << 16).AsSingle() : Vector256.Load((float*)values + i);
-
-    // To nearest, ties to even; NaN stays.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(void* values, bool low, long i, Vector256<float> x)
-    {
-        if (!low)
-        {
-            x.Store((float*)values + i);
-            return;
-        }
-
-        var bits = x.AsUInt32();
-        var rounded = Vector256.ConditionalSelect(Vector256.Equals(x, x).AsUInt32(), (bits + Vector256.Create(0x7FFFu) + ((bits >>> 16) & Vector256<uint>.One)) >>> 16, Vector256.Create(0x7FC0u));
-        Vector128.Narrow(rounded.GetLower(), rounded.GetUpper()).Store((ushort*)values + i);
     }
 }

@@ -39,25 +39,25 @@ internal static class PackedBert
     }
 
     // The last layer, whose query stands alone, gives one row for each text: only the first token is asked for.
+    // Products leave their bias to what comes after them, which reads the rows anyway.
     private static Tensor Layer(ModelConfig config, LayerBlocks w, Tensor x, TextPlaces places)
     {
         Tensor context;
         if (w.QueryKeyValue is not null)
         {
-            context = AttentionKernel.Run(nn.functional.linear(x, w.QueryKeyValue.Leaf, w.QueryKeyValueBias!.Leaf), places, config.Heads);
+            context = AttentionKernel.Run(Product(x, w.QueryKeyValue), w.QueryKeyValueBias!.Leaf, places, config.Heads);
         }
         else
         {
-            var keyValue = nn.functional.linear(x, w.KeyValue.Leaf, w.KeyValueBias.Leaf);
+            var keyValue = Product(x, w.KeyValue);
             x = x.index_select(1, tensor(places.Starts));
-            context = AttentionKernel.FirstTokens(nn.functional.linear(x, w.Query.Leaf, w.QueryBias.Leaf), keyValue, places, config.Heads);
+            context = AttentionKernel.FirstTokens(Product(x, w.Query), w.QueryBias.Leaf, keyValue, w.KeyValueBias.Leaf, places, config.Heads);
         }
 
-        var y = Norm(config, nn.functional.linear(context, w.AttentionOutput.Leaf, w.AttentionOutputBias.Leaf).add_(x), w.AttentionNorm, w.AttentionNormBias);
+        var y = ResidualNorm.Run(Product(context, w.AttentionOutput), w.AttentionOutputBias.Leaf, x, w.AttentionNorm.Leaf, w.AttentionNormBias.Leaf, config.LayerNormEpsilon);
         var inner = Activations.Apply(config.Activation, nn.functional.linear(y, w.Intermediate.Leaf, w.IntermediateBias.Leaf));
-        return Norm(config, nn.functional.linear(inner, w.Output.Leaf, w.OutputBias.Leaf).add_(y), w.OutputNorm, w.OutputNormBias);
+        return ResidualNorm.Run(Product(inner, w.Output), w.OutputBias.Leaf, y, w.OutputNorm.Leaf, w.OutputNormBias.Leaf, config.LayerNormEpsilon);
     }
 
-    private static Tensor Norm(ModelConfig config, Tensor x, ParameterBlock weight, ParameterBlock bias) =>
-        nn.functional.layer_norm(x, [config.HiddenSize], weight.Leaf, bias.Leaf, config.LayerNormEpsilon);
+    private static Tensor Product(Tensor x, ParameterBlock weight) => nn.functional.linear(x, weight.Leaf);
 }
