@@ -19,7 +19,8 @@ internal static class EvaluationPlan
         var batches = Deal(order, lengths, count);
         while (batches.Any(b => b.Count > 1 && b.Sum(i => (long)lengths[i]) > tokensPerBatch))
         {
-            count = count < 8 ? 2 * count : count + 8;
+            // Many batches grow by a fiftieth: each try looks at every text.
+            count = count < 8 ? 2 * count : 8 * ((count / 8) + 1 + (count / 400));
             batches = Deal(order, lengths, count);
         }
 

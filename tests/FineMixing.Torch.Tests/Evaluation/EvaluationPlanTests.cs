@@ -35,6 +35,7 @@ public class EvaluationPlanTests
     [InlineData(3000, 1024)]
     [InlineData(40, 1024)]
     [InlineData(40, 64)]
+    [InlineData(100_000, 64)]
     [InlineData(1, 1024)]
     public void EndToEnd_MixedLengths_CoversEveryTextOnceInEqualBatchesWithinTheBudget(int texts, int budget)
     {
