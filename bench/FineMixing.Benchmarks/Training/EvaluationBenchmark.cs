@@ -59,7 +59,7 @@ internal static class EvaluationBenchmark
             cases.Add(new Case("FineMixing, bfloat16", () => TorchPredictor.Logits(low, encodings, 0, threads), Against: Naive, Goal: place.OnGpu ? null : size == "base" ? "0.04 (25x)" : "0.033 (30x)"));
         if (budgets)
             cases.AddRange((place.OnGpu ? new[] { 4096, 8192, 32768, 65536 } : [256, 512, 2048, 4096]).Select(tokens => new Case(FormattableString.Invariant($"FineMixing, {tokens} tokens a batch"), () => TorchPredictor.Logits(low ?? single, encodings, tokens, threads), Against: Naive)));
-        if (budgets)
+        if (budgets && place.OnGpu)
             cases.AddRange(new[] { 16, 64, 256, 1024 }.Select(cost => new Case(FormattableString.Invariant($"FineMixing, a batch costs {cost} tokens"), () => TorchPredictor.Logits(low ?? single, encodings, 0, threads, speed: BatchingSpeed.Of(low ?? single) with { BatchCost = cost }), Against: Naive)));
         harness.Measure($"{size}: milliseconds for {count} sentences", [.. cases]);
     }

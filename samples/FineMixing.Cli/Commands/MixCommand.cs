@@ -57,13 +57,14 @@ internal static class MixCommand
             }
 
             var chosen = result.GetResult(method) is { Implicit: false, Tokens: [var token, ..] } ? token.Value : RandomMaskMethod;
+            var name = chosen.Replace('_', '-');
             foreach (var option in (Option[])[exact, granularity])
             {
-                if (chosen.Replace('_', '-') != RandomMaskMethod && result.GetResult(option) is { Implicit: false })
+                if (name != RandomMaskMethod && result.GetResult(option) is { Implicit: false })
                     result.AddError($"{option.Name} cannot be given with --method {chosen}: only {RandomMaskMethod} draws a random mask.");
             }
 
-            var without = WeightMixers.All.FirstOrDefault(m => m.Name == chosen.Replace('_', '-') && !m.UsesReserveRatio);
+            var without = WeightMixers.All.FirstOrDefault(m => m.Name == name && !m.UsesReserveRatio);
             foreach (var option in (Option[])[ratio, schedule])
             {
                 if (without is not null && result.GetResult(option) is { Implicit: false })

@@ -31,15 +31,21 @@ internal static class HeadLabels
         }
     }
 
+    /// <summary>Writes the names of the classes, by index, into a configuration.</summary>
+    public static void Set(JsonObject config, IReadOnlyList<string> labels)
+    {
+        config.Remove("num_labels");
+        config["id2label"] = new JsonObject([.. labels.Select((l, i) => KeyValuePair.Create<string, JsonNode?>(Text(i), l))]);
+        config["label2id"] = new JsonObject([.. labels.Select((l, i) => KeyValuePair.Create<string, JsonNode?>(l, i)).DistinctBy(p => p.Key)]);
+    }
+
     private static byte[]? Adapt(JsonObject config, int classes)
     {
         var names = config["id2label"] as JsonObject;
         if (classes == (names?.Count ?? (config["num_labels"] is JsonValue number && number.TryGetValue<int>(out var count) ? count : 2)))
             return null;
         string[] labels = [.. Enumerable.Range(0, classes).Select(i => names?[Text(i)] is JsonValue name && name.TryGetValue<string>(out var text) ? text : "LABEL_" + Text(i))];
-        config.Remove("num_labels");
-        config["id2label"] = new JsonObject([.. labels.Select((l, i) => KeyValuePair.Create<string, JsonNode?>(Text(i), l))]);
-        config["label2id"] = new JsonObject([.. labels.Select((l, i) => KeyValuePair.Create<string, JsonNode?>(l, i)).DistinctBy(p => p.Key)]);
+        Set(config, labels);
         return [.. JsonSerializer.SerializeToUtf8Bytes(config, _json), (byte)'\n'];
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using FineMixing.Checkpoints;
 
 namespace FineMixing.Models;
 
@@ -154,9 +155,7 @@ public sealed record ModelConfig
         root["attention_probs_dropout_prob"] = AttentionDropout;
         root["pad_token_id"] = PadTokenId;
         root["problem_type"] = "single_label_classification";
-        root.Remove("num_labels");
-        root["id2label"] = new JsonObject([.. Labels.Select((l, i) => KeyValuePair.Create<string, JsonNode?>(i.ToString(CultureInfo.InvariantCulture), l))]);
-        root["label2id"] = new JsonObject([.. Labels.Select((l, i) => KeyValuePair.Create<string, JsonNode?>(l, i)).DistinctBy(p => p.Key)]);
+        HeadLabels.Set(root, Labels);
         root.Remove("torch_dtype");
         root["dtype"] = dtype;
         return root.ToJsonString(JsonOptions) + "\n";

@@ -1,6 +1,5 @@
 using FineMixing.FineTuning;
 using FineMixing.Torch.FineTuning;
-using Microsoft.Extensions.Logging;
 using static TorchSharp.torch;
 
 namespace FineMixing.Torch.Tests.FineTuning;
@@ -28,17 +27,5 @@ public class HardwareTests
             Hardware.UseBFloat16(Precision.BFloat16, CPU, log, onCpu: false);
         Hardware.UseBFloat16(Precision.Auto, CPU, second, onCpu: false);
         Assert.All(new[] { first, second }, log => Assert.Contains("no bfloat16 matrix products", Assert.Single(log.Lines), StringComparison.Ordinal));
-    }
-
-    private sealed class Notes : ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Add(formatter(state, exception));
     }
 }

@@ -3,7 +3,6 @@ using FineMixing.Datasets;
 using FineMixing.FineTuning;
 using FineMixing.Torch.FineTuning;
 using FineMixing.Torch.Models;
-using Microsoft.Extensions.Logging;
 using TorchSharp;
 
 namespace FineMixing.Torch.Tests.FineTuning;
@@ -215,17 +214,5 @@ public sealed class TrainingSnapshotsTests : IDisposable
     {
         Assert.Contains("expected a path", Assert.Throws<ArgumentException>(() => new TrainingSnapshots("")).Message, StringComparison.Ordinal);
         Assert.Contains("expected zero or more", Assert.Throws<ArgumentException>(() => new TrainingSnapshots("x", TimeSpan.FromSeconds(-1))).Message, StringComparison.Ordinal);
-    }
-
-    private sealed class Notes : ILogger
-    {
-        public List<string> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Lines.Add(formatter(state, exception));
     }
 }
