@@ -47,6 +47,9 @@ internal static class MaskKernels
     // Values of 16 bits in a vector of 256.
     private const int Elements = 16;
 
+    // How much is read ahead, from one source and then from the other, where reading them in turns would be slow.
+    private const int FetchBytes = 512;
+
     private const ulong Golden = 0x9E3779B97F4A7C15;
     private const ulong Mix1 = 0xBF58476D1CE4E5B9;
     private const ulong Mix2 = 0x94D049BB133111EB;
@@ -167,7 +170,8 @@ internal static class MaskKernels
 
     /// <summary>Selects by a mask that is made on the way, 16 elements at a time: making it costs next to nothing while the memory is waited for.</summary>
     /// <param name="p">The mask; neither empty nor full.</param>
-    /// <param name="start">The index of the first element, a multiple of four.</param>
+    /// <param name="offset">Where the first element lies within its word of the mask.</param>
+    /// <param name="start">The index of the first element, by which <paramref name="offset"/> goes.</param>
     /// <param name="suspect">Two or four bytes an element.</param>
     /// <param name="base">Of the same size.</param>
     /// <param name="destination">Of the same size; aligned to 32 bytes when streaming.</param>
@@ -175,24 +179,24 @@ internal static class MaskKernels
     /// <param name="check">Whether all values of both sources are finite is found out on the way; without a check they count as finite.</param>
     /// <param name="finite">False where a NaN or infinity was met.</param>
     /// <returns>How many elements are done: all but fewer than 16.</returns>
-    public static unsafe int Select<T, TCheck>(in MaskParameters p, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming, TCheck check, out bool finite)
+    public static unsafe int Select<T, TOffset, TCheck>(in MaskParameters p, TOffset offset, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming, TCheck check, out bool finite)
         where T : unmanaged
+        where TOffset : struct, IWordOffset
         where TCheck : struct, IFiniteTest
     {
         var largest = Vector256<uint>.Zero;
         var constants = new LoopConstants(p.Upper);
         fixed (T* s = suspect, b = @base, d = destination)
         {
+            var collide = Collide(s, b);
+            var block = collide ? FetchBytes / sizeof(T) : destination.Length;
             var done = 0;
-            while (true)
+            while (done <= destination.Length - Elements)
             {
-                done += SelectToTie(constants, p, start + (ulong)done, s + done, b + done, d + done, destination.Length - done, streaming, check, ref largest);
-                if (done > destination.Length - Elements)
-                    break;
-
-                // A tie, or the last sixteen.
-                Put(Settled(p, start + (ulong)done), s + done, b + done, d + done, streaming, check, ref largest);
-                done += Elements;
+                var end = Math.Min(destination.Length, done + block);
+                if (collide)
+                    Fetch((byte*)(s + end), (byte*)(b + end));
+                done += SelectBlock(constants, p, offset, start + (ulong)done, s + done, b + done, d + done, end - done, streaming, check, ref largest);
             }
 
             finite = check.IsFinite(largest);
@@ -200,16 +204,54 @@ internal static class MaskKernels
         }
     }
 
+    // The first-level cache of AMD's processors tells lines apart by the lower 28 bits of their addresses (Lipp et al. 2020, "Take A Way"). Sources a multiple of 256 MB apart, as large arrays often are, drive each other's lines out of it when they are read in turns.
+    private static unsafe bool Collide(void* first, void* second) => (((nint)first ^ (nint)second) & 0x0FFFF000) == 0 && first != second && Sse.IsSupported;
+
+    // Addresses behind the end are no fault here.
+    private static unsafe void Fetch(byte* first, byte* second)
+    {
+        const int Line = 64;
+        for (var i = 0; i < FetchBytes; i += Line)
+            Sse.Prefetch0(first + i);
+        for (var i = 0; i < FetchBytes; i += Line)
+            Sse.Prefetch0(second + i);
+    }
+
+    private static unsafe int SelectBlock<T, TOffset, TCheck>(in LoopConstants constants, in MaskParameters p, TOffset offset, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
+        where T : unmanaged
+        where TOffset : struct, IWordOffset
+        where TCheck : struct, IFiniteTest
+    {
+        var done = 0;
+        while (true)
+        {
+            done += SelectToTie(constants, p, offset, start + (ulong)done, suspect + done, @base + done, destination + done, count - done, streaming, check, ref largest);
+            if (done > count - Elements)
+                return done;
+
+            // A tie, or the last sixteen.
+            Put(Settled(p, start + (ulong)done), suspect + done, @base + done, destination + done, streaming, check, ref largest);
+            done += Elements;
+        }
+    }
+
     // Two vectors of the mask at a time, so that ties are looked for once for both. Nothing is called from here: a call would drive everything out of the registers.
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static unsafe int SelectToTie<T, TCheck>(in LoopConstants constants, in MaskParameters p, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
+    private static unsafe int SelectToTie<T, TOffset, TCheck>(in LoopConstants constants, in MaskParameters p, TOffset offset, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
         where T : unmanaged
+        where TOffset : struct, IWordOffset
         where TCheck : struct, IFiniteTest
     {
         var largestHere = largest;
         var (mix1, mix1Crossed, mix2, mix2Crossed, upperHalf) = (constants.Mix1, constants.Mix1Crossed, constants.Mix2, constants.Mix2Crossed, constants.UpperHalf);
         var (upper, signedUpper, sign, step) = (constants.Upper, constants.SignedUpper, constants.Sign, constants.Step);
         var counter = Vector256.Create(p.Key + (Golden * (start / 4))) + (Vector256<ulong>.Indices * Golden);
+        var words = default(Vector256<ulong>);
+        if (offset.Elements != 0)
+        {
+            words = Bits(counter).AsUInt64();
+            counter += step;
+        }
 
         // An element whose 16 bits equal a threshold without lower bits is not kept: there are no ties to settle.
         var ties = p.Lower != 0;
@@ -227,8 +269,11 @@ internal static class MaskKernels
             x ^= x >>> 27;
             y ^= y >>> 27;
             MultiplyBoth(ref x, ref y, mix2, mix2Crossed, upperHalf);
-            var first = (x ^ (x >>> 31)).AsUInt16();
-            var second = (y ^ (y >>> 31)).AsUInt16();
+            x ^= x >>> 31;
+            y ^= y >>> 31;
+            var first = offset.Draws(offset.Elements == 0 ? x : words, x);
+            var second = offset.Draws(offset.Elements == 0 ? y : x, y);
+            words = y;
             if (ties && (Vector256.Equals(first, upper) | Vector256.Equals(second, upper)) != Vector256<ushort>.Zero)
                 break;
             Put(Vector256.GreaterThan(signedUpper, (first ^ sign).AsInt16()).AsUInt16(), suspect + done, @base + done, destination + done, streaming, check, ref largestHere);

@@ -185,7 +185,15 @@ public sealed class RandomMask
     internal static void CompileKernels(ICheckpoint checkpoint)
     {
         if (checkpoint.Tensors.FirstOrDefault(t => t.DType.IsMixable())?.DType is { } type)
-            new Thread(() => Bernoulli(seed: 0, "", 0.5).SelectFinite(0, type, new byte[256], new byte[256], new byte[256], nonTemporal: false)) { IsBackground = true }.Start();
+            new Thread(() => CompileKernels(type)) { IsBackground = true }.Start();
+    }
+
+    private static void CompileKernels(DType type)
+    {
+        // Aligned like the buffers of files, not as arrays are.
+        using IMemoryOwner<byte> memory = new NativeBuffer(3 * 256);
+        var bytes = memory.Memory.Span;
+        Bernoulli(seed: 0, "", 0.5).SelectFinite(0, type, bytes[..256], bytes[256..512], bytes[512..], nonTemporal: false);
     }
 
     private bool SelectFused<T, TCheck>(long start, ReadOnlySpan<byte> suspectBytes, ReadOnlySpan<byte> baseBytes, Span<byte> destinationBytes, bool nonTemporal, TCheck check)
@@ -196,13 +204,21 @@ public sealed class RandomMask
         var @base = MemoryMarshal.Cast<byte, T>(baseBytes);
         var destination = MemoryMarshal.Cast<byte, T>(destinationBytes);
 
-        // One by one to where a word of the mask begins and, for streaming stores, a vector of the destination.
-        var word = (int)(-start & 3);
-        var aligned = word + (4 * (nonTemporal ? SelectionKernels.GroupsToAlignment(destination[Math.Min(word, destination.Length)..]) : 0));
-        var streaming = nonTemporal && aligned >= word;
-        var first = Math.Min(streaming ? aligned : word, destination.Length);
+        // One by one to where an aligned vector of the destination begins: stores past the caches need it, and no load or store of arrays that lie alike crosses a cache line.
+        var aligned = SelectionKernels.ElementsToAlignment(destination);
+        if (aligned < 0 || !SplitWords.IsSupported)
+        {
+            aligned = (int)(-start & 3);
+            nonTemporal = false;
+        }
+
+        var first = Math.Min(aligned, destination.Length);
         var before = SelectEach(0, first, start, suspect, @base, destination, check);
-        var done = first + MaskKernels.Select(_parameters, (ulong)(start + first), suspect[first..], @base[first..], destination[first..], streaming, check, out var finite);
+        var within = (int)((start + first) & 3);
+        bool finite;
+        var done = first + (within == 0
+            ? MaskKernels.Select(_parameters, default(WholeWords), (ulong)(start + first), suspect[first..], @base[first..], destination[first..], nonTemporal, check, out finite)
+            : MaskKernels.Select(_parameters, new SplitWords(within), (ulong)(start + first), suspect[first..], @base[first..], destination[first..], nonTemporal, check, out finite));
         return SelectEach(done, destination.Length, start, suspect, @base, destination, check) && finite && before;
     }
 

@@ -45,12 +45,12 @@ internal static class SelectionKernels
             (lanes[done] != 0 ? suspect : @base).Slice(done * elementSize, elementSize).CopyTo(destination[(done * elementSize)..]);
     }
 
-    /// <summary>How many groups of four elements there are before the first that lies on a boundary of 32 bytes; -1 when none does.</summary>
-    public static unsafe int GroupsToAlignment<T>(Span<T> destination)
+    /// <summary>How many elements there are before the first that begins a cache line; -1 when none does.</summary>
+    public static unsafe int ElementsToAlignment<T>(Span<T> destination)
         where T : unmanaged
     {
-        var missing = (int)(-(nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination)) & 31);
-        return missing % (4 * sizeof(T)) == 0 ? missing / (4 * sizeof(T)) : -1;
+        var missing = (int)(-(nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination)) & 63);
+        return missing % sizeof(T) == 0 ? missing / sizeof(T) : -1;
     }
 
     private static unsafe int BytesToAlignment(Span<byte> destination)

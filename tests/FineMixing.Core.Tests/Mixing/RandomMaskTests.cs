@@ -172,6 +172,67 @@ public class RandomMaskTests
     }
 
     [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void Select_DestinationAnywhereInACacheLine_TakesTheSameElements(int size)
+    {
+        // Long enough that ties (one element in 65,536) come up at most starts.
+        const int Count = 70_001;
+        var random = new System.Random(5);
+        var mask = RandomMask.Bernoulli(9, "a", 1 / 3.0);
+        var suspect = new byte[Count * size];
+        var @base = new byte[Count * size];
+        random.NextBytes(suspect);
+        random.NextBytes(@base);
+        var room = GC.AllocateUninitializedArray<byte>((Count * size) + 64, pinned: true);
+        for (var start = 0; start < 4; start++)
+        {
+            var kept = new bool[Count];
+            for (var i = 0; i < Count; i++)
+                kept[i] = mask[start + i];
+            var expected = new byte[suspect.Length];
+            for (var i = 0; i < expected.Length; i++)
+                expected[i] = (kept[i / size] ? suspect : @base)[i];
+            for (var place = 0; place < 64; place++)
+            {
+                var destination = room.AsSpan(place, suspect.Length);
+                foreach (var streaming in new[] { false, true })
+                {
+                    destination.Clear();
+                    mask.Select(start, size, suspect, @base, destination, streaming);
+                    Assert.True(destination.SequenceEqual(expected), $"start {start}, place {place}, streaming {streaming}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public unsafe void Select_SourcesAMultipleOf256MegabytesApart_TakesTheSameElements()
+    {
+        const int Count = 5_003;
+        const long Apart = 1L << 28;
+        var mask = RandomMask.Bernoulli(9, "a", 0.4);
+
+        // Pages that are not touched are not there.
+        var memory = (byte*)System.Runtime.InteropServices.NativeMemory.Alloc((nuint)(Apart + (4 * Count)));
+        try
+        {
+            var suspect = new Span<byte>(memory, 4 * Count);
+            var @base = new Span<byte>(memory + Apart, 4 * Count);
+            new System.Random(6).NextBytes(suspect);
+            new System.Random(7).NextBytes(@base);
+            var destination = new byte[4 * Count];
+            mask.Select(3, 4, suspect, @base, destination, nonTemporal: true);
+            for (var i = 0; i < destination.Length; i++)
+                Assert.Equal((mask[3 + (i / 4)] ? suspect : @base)[i], destination[i]);
+        }
+        finally
+        {
+            System.Runtime.InteropServices.NativeMemory.Free(memory);
+        }
+    }
+
+    [Theory]
     [InlineData(DType.F32, 0x7F800000, 0x7F7FFFFF)]
     [InlineData(DType.BF16, 0x7F80, 0x7F7F)]
     [InlineData(DType.F16, 0x7C00, 0x7BFF)]
