@@ -47,8 +47,10 @@ internal static class MaskKernels
     // Values of 16 bits in a vector of 256.
     private const int Elements = 16;
 
-    // How much is read ahead, from one source and then from the other, where reading them in turns would be slow.
-    private const int FetchBytes = 512;
+    // How much of the suspect is copied apart at a time, where reading it and the base in turns would be slow.
+    private const int ApartBytes = 512;
+
+    private const int PageBytes = 4096;
 
     private const ulong Golden = 0x9E3779B97F4A7C15;
     private const ulong Mix1 = 0xBF58476D1CE4E5B9;
@@ -189,14 +191,14 @@ internal static class MaskKernels
         fixed (T* s = suspect, b = @base, d = destination)
         {
             var collide = Collide(s, b);
-            var block = collide ? FetchBytes / sizeof(T) : destination.Length;
+            var room = stackalloc byte[PageBytes + ApartBytes];
+            var block = collide ? ApartBytes / sizeof(T) : destination.Length;
             var done = 0;
             while (done <= destination.Length - Elements)
             {
-                var end = Math.Min(destination.Length, done + block);
-                if (collide)
-                    Fetch((byte*)(s + end), (byte*)(b + end));
-                done += SelectBlock(constants, p, offset, start + (ulong)done, s + done, b + done, d + done, end - done, streaming, check, ref largest);
+                var count = Math.Min(destination.Length - done, block);
+                var kept = collide ? Apart(s + done, count, room) : s + done;
+                done += SelectBlock(constants, p, offset, start + (ulong)done, kept, b + done, d + done, count, streaming, check, ref largest);
             }
 
             finite = check.IsFinite(largest);
@@ -205,16 +207,20 @@ internal static class MaskKernels
     }
 
     // The first-level cache of AMD's processors tells lines apart by the lower 28 bits of their addresses (Lipp et al. 2020, "Take A Way"). Sources a multiple of 256 MB apart, as large arrays often are, drive each other's lines out of it when they are read in turns.
-    private static unsafe bool Collide(void* first, void* second) => (((nint)first ^ (nint)second) & 0x0FFFF000) == 0 && first != second && Sse.IsSupported;
+    private static unsafe bool Collide(void* first, void* second) => (((nint)first ^ (nint)second) & 0x0FFFFFFF & -PageBytes) == 0 && first != second;
 
-    // Addresses behind the end are no fault here.
-    private static unsafe void Fetch(byte* first, byte* second)
+    // A copy at the same place of a page, so that no load waits for a store whose address merely looks like its own.
+    private static unsafe T* Apart<T>(T* source, int count, byte* room)
+        where T : unmanaged
     {
-        const int Line = 64;
-        for (var i = 0; i < FetchBytes; i += Line)
-            Sse.Prefetch0(first + i);
-        for (var i = 0; i < FetchBytes; i += Line)
-            Sse.Prefetch0(second + i);
+        var copy = room + (((nint)source - (nint)room) & (PageBytes - 1));
+        var bytes = count * sizeof(T);
+        var done = 0;
+        for (; done <= bytes - Vector256<byte>.Count; done += Vector256<byte>.Count)
+            Vector256.Load((byte*)source + done).Store(copy + done);
+        for (; done < bytes; done++)
+            copy[done] = ((byte*)source)[done];
+        return (T*)copy;
     }
 
     private static unsafe int SelectBlock<T, TOffset, TCheck>(in LoopConstants constants, in MaskParameters p, TOffset offset, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)

@@ -15,10 +15,10 @@ internal static partial class EmbeddingDrift
     private static FastSum? ChooseFast(DType x, DType y) => (x, y) switch
     {
         (DType.F32, DType.F32) => SumSingles,
-        (DType.BF16, DType.BF16) => SumPairs,
+        (DType.BF16, DType.BF16) => SumPairs<BF16>,
         (DType.BF16, DType.F16) => SumInBlocks<BF16, F16>,
         (DType.F16, DType.BF16) => SumInBlocks<F16, BF16>,
-        (DType.F16, DType.F16) => SumInBlocks<F16, F16>,
+        (DType.F16, DType.F16) => SumPairs<F16>,
         _ => null,
     };
 
@@ -36,70 +36,63 @@ internal static partial class EmbeddingDrift
 
     private static bool IsSure(double sum, ReadOnlySpan<byte> xs, ReadOnlySpan<byte> ys) => (sum >= Smallest && double.IsFinite(sum)) || (sum == 0 && xs.SequenceEqual(ys));
 
-    // Sixteen sums in double precision.
-    private struct DoubleSums
+    // The sixteen sums in double precision are two or four vectors: plain variables, which stay in registers (as fields of a structure they would go to memory and back at each step).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(Vector512<float> block, ref Vector512<double> s0, ref Vector512<double> s1)
     {
-        private Vector512<double> _lower, _upper;
-        private Vector256<double> _s0, _s1, _s2, _s3;
+        var (lower, upper) = Vector512.Widen(block);
+        s0 += lower;
+        s1 += upper;
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Add(Vector512<float> block)
-        {
-            var (lower, upper) = Vector512.Widen(block);
-            _lower += lower;
-            _upper += upper;
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(Vector256<float> block, ref Vector256<double> s0, ref Vector256<double> s1)
+    {
+        var (lower, upper) = Vector256.Widen(block);
+        s0 += lower;
+        s1 += upper;
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Add(Vector256<float> first, Vector256<float> second)
-        {
-            var (lower, upper) = Vector256.Widen(first);
-            _s0 += lower;
-            _s1 += upper;
-            (lower, upper) = Vector256.Widen(second);
-            _s2 += lower;
-            _s3 += upper;
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSquares(Vector512<float> values, ref Vector512<double> s0, ref Vector512<double> s1)
+    {
+        var (lower, upper) = Vector512.Widen(values);
+        s0 = Vector512.FusedMultiplyAdd(lower, lower, s0);
+        s1 = Vector512.FusedMultiplyAdd(upper, upper, s1);
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void AddSquares(Vector512<float> values)
-        {
-            var (lower, upper) = Vector512.Widen(values);
-            _lower = Vector512.FusedMultiplyAdd(lower, lower, _lower);
-            _upper = Vector512.FusedMultiplyAdd(upper, upper, _upper);
-        }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddSquares(Vector256<float> values, ref Vector256<double> s0, ref Vector256<double> s1)
+    {
+        var (lower, upper) = Vector256.Widen(values);
+        s0 = Vector256.FusedMultiplyAdd(lower, lower, s0);
+        s1 = Vector256.FusedMultiplyAdd(upper, upper, s1);
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void AddSquares(Vector256<float> first, Vector256<float> second)
-        {
-            var (lower, upper) = Vector256.Widen(first);
-            _s0 = Vector256.FusedMultiplyAdd(lower, lower, _s0);
-            _s1 = Vector256.FusedMultiplyAdd(upper, upper, _s1);
-            (lower, upper) = Vector256.Widen(second);
-            _s2 = Vector256.FusedMultiplyAdd(lower, lower, _s2);
-            _s3 = Vector256.FusedMultiplyAdd(upper, upper, _s3);
-        }
+    private static double Total(Vector512<double> s0, Vector512<double> s1)
+    {
+        Span<double> sums = stackalloc double[Lanes];
+        s0.CopyTo(sums);
+        s1.CopyTo(sums[8..]);
+        return Total(sums);
+    }
 
-        public readonly double Total()
-        {
-            Span<double> sums = stackalloc double[Lanes];
-            if (Vector512.IsHardwareAccelerated)
-            {
-                _lower.CopyTo(sums);
-                _upper.CopyTo(sums[8..]);
-            }
-            else
-            {
-                _s0.CopyTo(sums);
-                _s1.CopyTo(sums[4..]);
-                _s2.CopyTo(sums[8..]);
-                _s3.CopyTo(sums[12..]);
-            }
+    private static double Total(Vector256<double> s0, Vector256<double> s1, Vector256<double> s2, Vector256<double> s3)
+    {
+        Span<double> sums = stackalloc double[Lanes];
+        s0.CopyTo(sums);
+        s1.CopyTo(sums[4..]);
+        s2.CopyTo(sums[8..]);
+        s3.CopyTo(sums[12..]);
+        return Total(sums);
+    }
 
-            double sum = 0;
-            foreach (var lane in sums)
-                sum += lane;
-            return sum;
-        }
+    // In order.
+    private static double Total(ReadOnlySpan<double> sums)
+    {
+        double sum = 0;
+        foreach (var lane in sums)
+            sum += lane;
+        return sum;
     }
 }

@@ -16,16 +16,25 @@ internal static partial class EmbeddingDrift
         var end = Begin<F32, F32>(xs, ys, columns, Lanes, out sum);
         ref var x = ref Unsafe.As<byte, float>(ref MemoryMarshal.GetReference(xs));
         ref var y = ref Unsafe.As<byte, float>(ref MemoryMarshal.GetReference(ys));
-        var sums = new DoubleSums();
-        for (var at = 0; at < end; at += Lanes)
+        if (Vector512.IsHardwareAccelerated)
         {
-            if (Vector512.IsHardwareAccelerated)
-                sums.AddSquares(Vector512.LoadUnsafe(ref x, (nuint)at) - Vector512.LoadUnsafe(ref y, (nuint)at));
-            else
-                sums.AddSquares(Vector256.LoadUnsafe(ref x, (nuint)at) - Vector256.LoadUnsafe(ref y, (nuint)at), Vector256.LoadUnsafe(ref x, (nuint)at + 8) - Vector256.LoadUnsafe(ref y, (nuint)at + 8));
+            Vector512<double> s0 = default, s1 = default;
+            for (var at = 0; at < end; at += Lanes)
+                AddSquares(Vector512.LoadUnsafe(ref x, (nuint)at) - Vector512.LoadUnsafe(ref y, (nuint)at), ref s0, ref s1);
+            sum += Total(s0, s1);
+        }
+        else
+        {
+            Vector256<double> s0 = default, s1 = default, s2 = default, s3 = default;
+            for (var at = 0; at < end; at += Lanes)
+            {
+                AddSquares(Vector256.LoadUnsafe(ref x, (nuint)at) - Vector256.LoadUnsafe(ref y, (nuint)at), ref s0, ref s1);
+                AddSquares(Vector256.LoadUnsafe(ref x, (nuint)at + 8) - Vector256.LoadUnsafe(ref y, (nuint)at + 8), ref s2, ref s3);
+            }
+
+            sum += Total(s0, s1, s2, s3);
         }
 
-        sum += sums.Total();
         return IsSure(sum, xs, ys);
     }
 }

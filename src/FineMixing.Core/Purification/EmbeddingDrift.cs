@@ -119,10 +119,7 @@ internal static partial class EmbeddingDrift
             sums[lane] += difference * difference;
         }
 
-        double sum = 0;
-        foreach (var lane in sums)
-            sum += lane;
-        return sum;
+        return Total(sums);
     }
 
     /// <summary>How elements of a type are read as single precision.</summary>
@@ -150,9 +147,26 @@ internal static partial class EmbeddingDrift
         public static double Load(ref readonly byte row, int index) => Unsafe.ReadUnaligned<float>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(float)));
     }
 
-    private readonly struct BF16 : IElement
+    /// <summary>How two elements of half precision that lie in 32 bits become single precision: no shuffle is needed.</summary>
+    private interface IHalf : IElement
     {
+        static abstract (Vector512<float> Even, Vector512<float> Odd) Split(Vector512<uint> pairs);
+
+        static abstract (Vector256<float> Even, Vector256<float> Odd) Split(Vector256<uint> pairs);
+    }
+
+    private readonly struct BF16 : IHalf
+    {
+        // The upper one is a single-precision number but for the lower bits.
+        private const uint Upper = 0xFFFF0000;
+
         public static int Size => sizeof(ushort);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static (Vector512<float> Even, Vector512<float> Odd) Split(Vector512<uint> pairs) => ((pairs << 16).AsSingle(), (pairs & Vector512.Create(Upper)).AsSingle());
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static (Vector256<float> Even, Vector256<float> Odd) Split(Vector256<uint> pairs) => ((pairs << 16).AsSingle(), (pairs & Vector256.Create(Upper)).AsSingle());
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<float> Load512(ref readonly byte row, int index)
@@ -171,36 +185,74 @@ internal static partial class EmbeddingDrift
         public static double Load(ref readonly byte row, int index) => BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))) << 16);
     }
 
-    private readonly struct F16 : IElement
+    private readonly struct F16 : IHalf
     {
-        // Exponent and mantissa are moved to their place in single precision, and the exponent by the difference of the biases. Subnormal numbers have no leading 1 there: they get one, and it is subtracted
-        // again (multiplying by a power of two would do, but subnormal operands are slow). An exponent of 31 is NaN or infinity: either becomes NaN.
+        // Sign, exponent and mantissa are moved to their places in single precision, and the exponent by the difference of the biases.
+        private const uint SignAndMagnitude = 0x80000000u | Magnitude;
+        private const uint Magnitude = 0x7FFFu << 13;
         private const uint Bias = (127u - 15) << 23;
         private const uint LeadingOne = 1u << 23;
         private const uint LargestFinite = 0x7BFFu << 13;
+
+        // In 16 bits: one more than an exponent of 0 or 31, which mean something else, has none of these bits; one more than any other has.
+        private const ushort One = 1 << 10;
+        private const ushort Usual = 0x1E << 10;
 
         public static int Size => sizeof(ushort);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<float> Load512(ref readonly byte row, int index)
         {
-            var bits = Vector512.WidenLower(Unsafe.ReadUnaligned<Vector256<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))).ToVector512Unsafe());
-            var magnitude = (bits & Vector512.Create(0x7FFFu)) << 13;
-            var subnormal = (magnitude + Vector512.Create(Bias + LeadingOne)).AsSingle() - Vector512.Create(Bias + LeadingOne).AsSingle();
-            var value = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(LeadingOne)), subnormal.AsUInt32(), magnitude + Vector512.Create(Bias));
-            var special = Vector512.GreaterThan(magnitude, Vector512.Create(LargestFinite)) & Vector512.Create(0x7FC00000u);
-            return (value | ((bits & Vector512.Create(0x8000u)) << 16) | special).AsSingle();
+            var half = Unsafe.ReadUnaligned<Vector256<short>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));
+            return Convert((Vector512.WidenLower(half.ToVector512Unsafe()).AsUInt32() << 13) & Vector512.Create(SignAndMagnitude));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Load256(ref readonly byte row, int index)
         {
-            var bits = Vector256.WidenLower(Unsafe.ReadUnaligned<Vector128<ushort>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort))).ToVector256Unsafe());
-            var magnitude = (bits & Vector256.Create(0x7FFFu)) << 13;
+            var half = Unsafe.ReadUnaligned<Vector128<short>>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));
+            return Convert((Vector256.WidenLower(half.ToVector256Unsafe()).AsUInt32() << 13) & Vector256.Create(SignAndMagnitude));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static (Vector512<float> Even, Vector512<float> Odd) Split(Vector512<uint> pairs)
+        {
+            var even = ((pairs << 16).AsInt32() >> 3).AsUInt32() & Vector512.Create(SignAndMagnitude);
+            var odd = (pairs.AsInt32() >> 3).AsUInt32() & Vector512.Create(SignAndMagnitude);
+            return Vector512.EqualsAny((pairs.AsUInt16() + Vector512.Create(One)) & Vector512.Create(Usual), Vector512<ushort>.Zero)
+                ? (Convert(even), Convert(odd))
+                : ((even + Vector512.Create(Bias)).AsSingle(), (odd + Vector512.Create(Bias)).AsSingle());
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static (Vector256<float> Even, Vector256<float> Odd) Split(Vector256<uint> pairs)
+        {
+            var even = ((pairs << 16).AsInt32() >> 3).AsUInt32() & Vector256.Create(SignAndMagnitude);
+            var odd = (pairs.AsInt32() >> 3).AsUInt32() & Vector256.Create(SignAndMagnitude);
+            return Vector256.EqualsAny((pairs.AsUInt16() + Vector256.Create(One)) & Vector256.Create(Usual), Vector256<ushort>.Zero)
+                ? (Convert(even), Convert(odd))
+                : ((even + Vector256.Create(Bias)).AsSingle(), (odd + Vector256.Create(Bias)).AsSingle());
+        }
+
+        // Subnormal numbers have no leading 1: they get one, and it is subtracted again (multiplying by a power of two would do, but subnormal operands are slow). An exponent of 31 is NaN or infinity: either becomes NaN.
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Convert(Vector512<uint> moved)
+        {
+            var magnitude = moved & Vector512.Create(Magnitude);
+            var subnormal = (magnitude + Vector512.Create(Bias + LeadingOne)).AsSingle() - Vector512.Create(Bias + LeadingOne).AsSingle();
+            var value = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(LeadingOne)), subnormal.AsUInt32(), magnitude + Vector512.Create(Bias));
+            var special = Vector512.GreaterThan(magnitude, Vector512.Create(LargestFinite)) & Vector512.Create(0x7FC00000u);
+            return (value | (moved & Vector512.Create(~Magnitude)) | special).AsSingle();
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector256<float> Convert(Vector256<uint> moved)
+        {
+            var magnitude = moved & Vector256.Create(Magnitude);
             var subnormal = (magnitude + Vector256.Create(Bias + LeadingOne)).AsSingle() - Vector256.Create(Bias + LeadingOne).AsSingle();
             var value = Vector256.ConditionalSelect(Vector256.LessThan(magnitude, Vector256.Create(LeadingOne)), subnormal.AsUInt32(), magnitude + Vector256.Create(Bias));
             var special = Vector256.GreaterThan(magnitude, Vector256.Create(LargestFinite)) & Vector256.Create(0x7FC00000u);
-            return (value | ((bits & Vector256.Create(0x8000u)) << 16) | special).AsSingle();
+            return (value | (moved & Vector256.Create(~Magnitude)) | special).AsSingle();
         }
 
         public static double Load(ref readonly byte row, int index) => (double)Unsafe.ReadUnaligned<Half>(in Unsafe.Add(ref Unsafe.AsRef(in row), index * sizeof(ushort)));

@@ -73,6 +73,30 @@ public class EmbeddingDriftTests
         }
     }
 
+    // Alone among usual numbers, and in a row of its own.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(32)]
+    public void SquaredDistances_EveryHalfPrecisionNumber_IsReadExactly(int times)
+    {
+        var row = new Half[32];
+        var bytes = new byte[64];
+        var result = new double[1];
+        for (var bits = 0; bits < 1 << 16; bits++)
+        {
+            var half = BitConverter.UInt16BitsToHalf((ushort)bits);
+            Array.Fill(row, (Half)1);
+            Array.Fill(row, half, bits % (33 - times), times);
+            System.Runtime.InteropServices.MemoryMarshal.AsBytes(row.AsSpan()).CopyTo(bytes);
+            EmbeddingDrift.SquaredDistances(DType.F16, bytes, DType.F16, new byte[64], 32, 1, result);
+            var expected = row.Sum(v => (double)v * (double)v);
+            if (Half.IsFinite(half))
+                Assert.Equal(expected, result[0], 1e-6 * expected);
+            else
+                Assert.False(double.IsFinite(result[0]));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Pairs))]
     public void SquaredDistances_AnyTypesAndLength_AreTheSingleOnesToOnePartInAMillion(DType x, DType y)
@@ -105,22 +129,25 @@ public class EmbeddingDriftTests
     }
 
     [Theory]
-    [InlineData(256)]
-    [InlineData(771)]
-    public void SquaredDistances_Bfloat16_IsTheSumInThisOrderWhateverTheVectors(int columns)
+    [InlineData(DType.BF16, 256)]
+    [InlineData(DType.BF16, 384)]
+    [InlineData(DType.BF16, 771)]
+    [InlineData(DType.F16, 384)]
+    [InlineData(DType.F16, 771)]
+    public void SquaredDistances_HalfPrecision_IsTheSumInThisOrderWhateverTheVectors(DType type, int columns)
     {
         var random = new Random(3);
-        var (a, b) = (Row(random, DType.BF16, columns), Row(random, DType.BF16, columns));
+        var (a, b) = (Row(random, type, columns), Row(random, type, columns));
         var (x, y) = (a.ToFloat32(), b.ToFloat32());
         var sums = new double[16];
-        var end = columns - (columns % 256);
+        var end = columns - (columns % 32);
         for (var start = 0; start < end; start += 256)
         {
-            // Even and odd elements apart, in lanes of pairs; a block of 256 at a time.
+            // Even and odd elements apart, in lanes of pairs; a block of 256 at a time, the last may be shorter.
             var (even, odd) = (new float[16], new float[16]);
-            for (var i = 0; i < 256; i++)
+            for (var i = start; i < Math.Min(end, start + 256); i++)
             {
-                var (lane, difference) = (i % 32 / 2, x[start + i] - y[start + i]);
+                var (lane, difference) = (i % 32 / 2, x[i] - y[i]);
                 ref var sum = ref (i % 2 == 0 ? even : odd)[lane];
                 sum = MathF.FusedMultiplyAdd(difference, difference, sum);
             }
@@ -129,9 +156,9 @@ public class EmbeddingDriftTests
                 sums[lane] += even[lane] + odd[lane];
         }
 
-        var rest = EmbeddingDrift.SquaredDistance(DType.BF16, a.Bytes.AsSpan(2 * end), DType.BF16, b.Bytes.AsSpan(2 * end), columns - end);
+        var rest = EmbeddingDrift.SquaredDistance(type, a.Bytes.AsSpan(2 * end), type, b.Bytes.AsSpan(2 * end), columns - end);
         var result = new double[1];
-        EmbeddingDrift.SquaredDistances(DType.BF16, a.Bytes, DType.BF16, b.Bytes, columns, 1, result);
+        EmbeddingDrift.SquaredDistances(type, a.Bytes, type, b.Bytes, columns, 1, result);
         Assert.Equal(rest + sums.Aggregate(0.0, (total, lane) => total + lane), result[0]);
     }
 
