@@ -22,6 +22,9 @@ internal sealed record Case(string Name, Action Run, Action? Prepare = null, str
 /// <param name="warmUp">Whether a round that does not count goes first.</param>
 internal sealed class Harness(int rounds, bool warmUp = true)
 {
+    // OpenMP's threads go on spinning for some milliseconds after TorchSharp's work: the next case should not have to share the processors with them.
+    private const int Pause = 20;
+
     private readonly StringBuilder _report = new();
 
     public string Report => _report.ToString();
@@ -70,6 +73,8 @@ internal sealed class Harness(int rounds, bool warmUp = true)
             foreach (var item in cases)
             {
                 item.Prepare?.Invoke();
+                if (item.Part is null)
+                    Thread.Sleep(Pause);
                 var watch = Stopwatch.StartNew();
                 item.Run();
                 watch.Stop();

@@ -3,7 +3,7 @@ namespace FineMixing.Checkpoints;
 /// <summary>A tensor of the suspect and the same tensor of the base, maybe under another name.</summary>
 /// <param name="Suspect">In the suspect.</param>
 /// <param name="Base">In the base.</param>
-public sealed record TensorPair(TensorInfo Suspect, TensorInfo Base);
+public readonly record struct TensorPair(TensorInfo Suspect, TensorInfo Base);
 
 /// <summary>Which tensors of a suspect and its base belong together, and everything in which they differ.</summary>
 /// <remarks>

@@ -73,7 +73,7 @@ public static class CheckpointWriter
     internal static void AddIndex(OutputTransaction output, ShardPlan plan)
     {
         if (plan.IsSharded)
-            output.Add(Checkpoint.SafetensorsIndex, plan.ComposeIndex().Span);
+            plan.WriteIndex(length => output.Create(Checkpoint.SafetensorsIndex, length));
     }
 
     /// <summary>The full paths of a plan's files, index last.</summary>
@@ -162,7 +162,7 @@ public static class CheckpointWriter
 
     private static void WriteFile(ICheckpoint source, SafetensorsLayout layout, SafeFileHandle file, CancellationToken cancellationToken)
     {
-        RandomAccess.Write(file, layout.ComposeHeader().Span, 0);
+        layout.WriteHeader(file);
         var buffer = new byte[ChunkBytes];
         foreach (var (tensor, fileOffset) in layout.Entries)
         {

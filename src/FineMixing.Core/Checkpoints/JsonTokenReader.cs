@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 
@@ -6,7 +7,7 @@ namespace FineMixing.Checkpoints;
 /// <summary>Reads the JSON of a stranger token by token from a stream, in bounded memory, turning every fault into a <see cref="CheckpointFormatException"/>.</summary>
 internal sealed class JsonTokenReader
 {
-    private const int InitialBufferBytes = 1 << 16;
+    private const int InitialBufferBytes = 1 << 14;
 
     private readonly Stream _stream;
     private readonly string? _file;
@@ -18,6 +19,7 @@ internal sealed class JsonTokenReader
     private int _end;
     private int _checked;
     private JsonReaderState _state;
+    private string _lastValue = "";
 
     /// <param name="stream">Read from its current position.</param>
     /// <param name="length">How many bytes of the stream are JSON.</param>
@@ -38,6 +40,9 @@ internal sealed class JsonTokenReader
 
     /// <summary>The longest token that is accepted, in bytes as written.</summary>
     public int MaxTokenBytes { get; set; } = Safetensors.SafetensorsLimits.NameBytes;
+
+    /// <summary>Strings that are at hand already: asked for each property name that would be a new string otherwise.</summary>
+    public Func<ReadOnlySpan<char>, string?>? KnownNames { get; init; }
 
     /// <summary>The kind of the current token.</summary>
     public JsonTokenType TokenType { get; private set; }
@@ -153,6 +158,25 @@ internal sealed class JsonTokenReader
             return "F32";
         if (raw.SequenceEqual("BF16"u8))
             return "BF16";
+        if (TokenType == JsonTokenType.PropertyName)
+            return Known(ref reader) ?? NewText(ref reader);
+
+        // An index names the same shard for many tensors one after the other.
+        return !reader.ValueIsEscaped && Ascii.Equals(raw, _lastValue) ? _lastValue : _lastValue = NewText(ref reader);
+    }
+
+    private string? Known(ref Utf8JsonReader reader)
+    {
+        const int Longest = 256;
+        if (KnownNames is null || reader.ValueIsEscaped || reader.ValueSpan.Length > Longest)
+            return null;
+        Span<char> text = stackalloc char[Longest];
+        Utf8.ToUtf16(reader.ValueSpan, text, out _, out var length);
+        return KnownNames(text[..length]);
+    }
+
+    private string NewText(ref Utf8JsonReader reader)
+    {
         try
         {
             return reader.GetString()!;

@@ -7,11 +7,14 @@ namespace FineMixing.Checkpoints;
 internal sealed class ShardIndex
 {
     private const long MaxBytes = 100_000_000;
+    private const int Sample = 500;
 
     private readonly Dictionary<string, int> _tensorCount = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string>.AlternateLookup<ReadOnlySpan<char>> _byText;
 
     private ShardIndex(string path, Dictionary<string, string> shardOfTensor)
     {
+        _byText = shardOfTensor.GetAlternateLookup<ReadOnlySpan<char>>();
         Path = path;
         Folder = System.IO.Path.GetDirectoryName(path)!;
         ShardOfTensor = shardOfTensor;
@@ -29,6 +32,9 @@ internal sealed class ShardIndex
 
     /// <summary>The bare file names of the shards, sorted.</summary>
     public IReadOnlyList<string> Shards { get; }
+
+    /// <summary>The name of a tensor as the index's own string, so that a shard's header need not hold it once more; null if the index does not list it.</summary>
+    public string? NameOf(ReadOnlySpan<char> text) => _byText.TryGetValue(text, out var name, out _) ? name : null;
 
     /// <summary>Reads an index; shard names are checked, the shards themselves are not.</summary>
     /// <exception cref="CheckpointFormatException">The index breaks a rule.</exception>
@@ -55,7 +61,7 @@ internal sealed class ShardIndex
             if (json.Text != "weight_map")
                 json.SkipValue();
             else if (map is null)
-                map = ReadMap(json);
+                map = ReadMap(json, length);
             else
                 throw json.Fault("'weight_map' appears twice");
         }
@@ -102,9 +108,10 @@ internal sealed class ShardIndex
         throw new CheckpointFormatException($"the shard '{shard}' lacks a tensor that the index places there", Path, tensor: missing);
     }
 
-    private static Dictionary<string, string> ReadMap(JsonTokenReader json)
+    private static Dictionary<string, string> ReadMap(JsonTokenReader json, long length)
     {
         json.Expect(JsonTokenType.StartObject, "the object of 'weight_map'");
+        var begin = json.TokenOffset;
         var map = new Dictionary<string, string>(StringComparer.Ordinal);
         var shards = new Dictionary<string, string>(StringComparer.Ordinal);
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -122,6 +129,10 @@ internal sealed class ShardIndex
                 throw json.Fault("the tensor appears twice in 'weight_map'", tensor: tensor);
             if (map.Count > SafetensorsLimits.Tensors)
                 throw json.Fault($"there are more than {SafetensorsLimits.Tensors} tensors");
+
+            // The first hundreds tell how many there will be, as in a header.
+            if (map.Count == Sample)
+                map.EnsureCapacity((int)Math.Min(SafetensorsLimits.Tensors, (long)(1.02 * Sample * (length - begin) / (json.TokenOffset - begin))));
         }
 
         return map;

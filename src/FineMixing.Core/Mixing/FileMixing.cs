@@ -116,7 +116,7 @@ public static class FileMixing
         }
 
         output.Commit(CheckpointWriter.ObsoleteWeights(output.Folder, shards), ct);
-        return new FileMixingResult(CheckpointWriter.FilesOf(output.Folder, shards), [.. plan.Tensors.Select(t => t.Summary)], fileOptions.WriteManifest ? manifest : null);
+        return new FileMixingResult(CheckpointWriter.FilesOf(output.Folder, shards), new TensorMixSummaries(plan.Tensors), fileOptions.WriteManifest ? manifest : null);
     }
 
     /// <summary>Repeats what a manifest describes and checks that the same bytes come out.</summary>

@@ -65,7 +65,7 @@ internal static class FileMixingRun
             foreach (var file in shards.Files)
             {
                 var handle = output.Create(file.FileName, file.Layout.TotalLength);
-                RandomAccess.Write(handle, file.Layout.ComposeHeader().Span, 0);
+                file.Layout.WriteHeader(handle);
                 var target = new OutputFile(handle, hashes?.AddOutput(file.FileName, handle, file.Layout.TotalLength), new WrittenFront(file.Layout.HeaderLength), output.FlushToDisk);
                 var cuts = FileWindows.Cut(file.Layout.Entries, t => plan.IsInOnePiece(plans[t.Name]), chunkBytes);
                 foreach (var pieces in FileWindows.Gather(cuts, chunkBytes))

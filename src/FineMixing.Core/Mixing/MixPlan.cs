@@ -90,7 +90,7 @@ internal sealed class MixPlan
 
         var counterparts = Match(suspect, @base, "base");
         var siblingsOf = others.Select(o => Match(suspect, o, "other model")).ToList();
-        var ratioOf = options.Schedule.Prepare([.. suspect.Tensors.Select(t => t.Name)], options.ReserveRatio);
+        var ratioOf = options.Schedule.Prepare(suspect.Tensors.Select(t => t.Name).ToArray(), options.ReserveRatio);
         var plans = new TensorPlan[suspect.Tensors.Count];
         var unfit = new List<string>();
         for (var i = 0; i < plans.Length; i++)
@@ -147,8 +147,9 @@ internal sealed class MixPlan
             return TensorAction.Base;
         if (IsKept())
             return TensorAction.Suspect;
-        isUnfit = (UsesBase(mixer, siblings.Length) ? siblings.Prepend(counterpart) : siblings).Any(t => t is not null && !t.DType.IsMixable());
-        var complete = counterpart is not null || !UsesBase(mixer, siblings.Length);
+        var usesBase = UsesBase(mixer, siblings.Length);
+        isUnfit = (usesBase && counterpart is not null && !counterpart.DType.IsMixable()) || Array.Exists(siblings, s => s is not null && !s.DType.IsMixable());
+        var complete = counterpart is not null || !usesBase;
         return complete && Array.TrueForAll(siblings, s => s is not null) ? TensorAction.Mixed : TensorAction.Suspect;
 
         bool IsKept() => Policy() == TensorPolicy.Suspect || (ratio == 1 && mixer.IsRatioExact);

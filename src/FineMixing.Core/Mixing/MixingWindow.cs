@@ -7,7 +7,7 @@ namespace FineMixing.Mixing;
 /// <param name="Pieces">Runs of elements.</param>
 /// <param name="Mixings">What is done with each.</param>
 /// <param name="File">Where the result goes.</param>
-internal sealed record MixingWindow(FilePiece[] Pieces, TensorMixing[] Mixings, OutputFile File)
+internal readonly record struct MixingWindow(FilePiece[] Pieces, TensorMixing[] Mixings, OutputFile File)
 {
     public long Offset => Pieces[0].Offset;
 

@@ -9,14 +9,13 @@ internal sealed class TensorMixing
     // 128 KiB of single precision a model; a multiple of eight, so that blocks of every type are whole bytes.
     private const int BlockElements = 1 << 15;
 
-    private readonly MixingOptions _options;
+    private readonly MixPlan _plan;
     private readonly ITensorMixer? _mixer;
 
     public TensorMixing(MixPlan plan, TensorPlan tensor)
     {
+        _plan = plan;
         Plan = tensor;
-        _options = plan.Options;
-        InOnePiece = plan.IsInOnePiece(tensor);
         if (tensor.Action == TensorAction.Mixed)
             _mixer = plan.Mixer.Prepare(new TensorMixContext(tensor.Suspect, tensor.Ratio, tensor.Others.Count, plan.Options) { Scratch = plan.Scratch });
     }
@@ -25,7 +24,7 @@ internal sealed class TensorMixing
     public TensorPlan Plan { get; }
 
     /// <summary>True when the tensor must be mixed in one run.</summary>
-    public bool InOnePiece { get; }
+    public bool InOnePiece => _plan.IsInOnePiece(Plan);
 
     /// <summary>How many elements are the suspect's, where that is known.</summary>
     public long? CountKept() => Plan.Action switch
@@ -75,7 +74,7 @@ internal sealed class TensorMixing
                 SelectionMixer.CopyBase(Plan.Suspect.DType, inputs.Base, destination);
                 break;
             case TensorAction.Reinitialised:
-                HeadInitialisation.Fill(Plan.Suspect, _options.Seed, start, destination);
+                HeadInitialisation.Fill(Plan.Suspect, _plan.Options.Seed, start, destination);
                 break;
             default:
                 _mixer!.Mix(start, inputs, destination);

@@ -1,48 +1,65 @@
 using System.Globalization;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace FineMixing.Checkpoints.Safetensors;
 
 /// <summary>JSON that is written piece by piece as UTF-8: a header of thousands of tensors is never held as text, nor twice.</summary>
-/// <param name="capacity">How many bytes are expected.</param>
-/// <param name="onlyCounts">True when only the length is of interest: what was written is not kept.</param>
-internal sealed class JsonBytes(int capacity, bool onlyCounts = false)
+/// <param name="capacity">How many bytes are expected, or how many are collected before they go on.</param>
+/// <param name="sink">Gets the bytes bit by bit; without one they stay.</param>
+internal sealed class JsonBytes(int capacity, JsonBytes.Sink? sink = null)
 {
+    /// <summary>Takes what was written since the last time.</summary>
+    public delegate void Sink(ReadOnlySpan<byte> bytes);
+
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private byte[] _bytes = new byte[capacity];
+    private int _used;
 
     /// <summary>How many bytes were written.</summary>
     public long Length { get; private set; }
 
-    /// <summary>What was written; not for one that only counts.</summary>
-    public Memory<byte> Written => _bytes.AsMemory(0, Used);
-
-    private int Used => onlyCounts ? 0 : (int)Length;
+    /// <summary>What was written and did not go to a sink.</summary>
+    public Memory<byte> Written => _bytes.AsMemory(0, _used);
 
     /// <summary>How long a text is.</summary>
     /// <param name="compose">Writes it.</param>
     public static long Count(Action<JsonBytes> compose)
     {
-        var counter = new JsonBytes(256, onlyCounts: true);
+        var counter = new JsonBytes(256, static _ => { });
         compose(counter);
         return counter.Length;
+    }
+
+    /// <summary>Writes a text to the beginning of a file.</summary>
+    /// <param name="file">Open for writing.</param>
+    /// <param name="compose">Writes it.</param>
+    public static void Write(SafeFileHandle file, Action<JsonBytes> compose)
+    {
+        const int Piece = 1 << 14;
+        long at = 0;
+        var json = new JsonBytes(Piece, bytes =>
+        {
+            RandomAccess.Write(file, bytes, at);
+            at += bytes.Length;
+        });
+        compose(json);
+        json.Flush();
     }
 
     /// <summary>Bytes as they are.</summary>
     public JsonBytes Append(ReadOnlySpan<byte> utf8)
     {
         utf8.CopyTo(Room(utf8.Length));
-        Length += utf8.Length;
-        return this;
+        return Wrote(utf8.Length);
     }
 
     /// <summary>A number.</summary>
     public JsonBytes Append(long number)
     {
         number.TryFormat(Room(20), out var written, provider: CultureInfo.InvariantCulture);
-        Length += written;
-        return this;
+        return Wrote(written);
     }
 
     /// <summary>A string in quotes.</summary>
@@ -52,7 +69,7 @@ internal sealed class JsonBytes(int capacity, bool onlyCounts = false)
     {
         Append("\""u8);
         var escaped = Escaped(text);
-        Length += StrictUtf8.GetBytes(escaped, Room(StrictUtf8.GetByteCount(escaped)));
+        Wrote(StrictUtf8.GetBytes(escaped, Room(StrictUtf8.GetByteCount(escaped))));
         return Append("\""u8);
     }
 
@@ -60,8 +77,7 @@ internal sealed class JsonBytes(int capacity, bool onlyCounts = false)
     public JsonBytes Fill(byte value, int count)
     {
         Room(count)[..count].Fill(value);
-        Length += count;
-        return this;
+        return Wrote(count);
     }
 
     /// <summary>How many bytes a string takes between its quotes.</summary>
@@ -91,8 +107,25 @@ internal sealed class JsonBytes(int capacity, bool onlyCounts = false)
 
     private Span<byte> Room(int count)
     {
-        if (_bytes.Length - Used < count)
-            Array.Resize(ref _bytes, checked((int)Math.Min(Array.MaxLength, Math.Max(2L * _bytes.Length, (long)Used + count))));
-        return _bytes.AsSpan(Used);
+        if (_bytes.Length - _used < count)
+            Flush();
+        if (_bytes.Length - _used < count)
+            Array.Resize(ref _bytes, checked((int)Math.Min(Array.MaxLength, Math.Max(2L * _bytes.Length, (long)_used + count))));
+        return _bytes.AsSpan(_used);
+    }
+
+    private JsonBytes Wrote(int count)
+    {
+        _used += count;
+        Length += count;
+        return this;
+    }
+
+    private void Flush()
+    {
+        if (sink is null)
+            return;
+        sink(_bytes.AsSpan(0, _used));
+        _used = 0;
     }
 }

@@ -12,7 +12,7 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
     {
         _file = file;
         Header = header;
-        Tensors = [.. header.Entries.Select(e => e.Tensor)];
+        Tensors = header.Entries.Select(e => e.Tensor).ToArray();
     }
 
     /// <inheritdoc/>
@@ -34,13 +34,16 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     /// <exception cref="CheckpointFormatException">The file breaks a rule of the format.</exception>
-    public static SafetensorsCheckpoint Open(string path)
+    public static SafetensorsCheckpoint Open(string path) => Open(path, null);
+
+    /// <summary>The same for a shard, whose tensors' names are at hand as strings.</summary>
+    internal static SafetensorsCheckpoint Open(string path, Func<ReadOnlySpan<char>, string?>? knownNames)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         var file = new CheckpointFile(path);
         try
         {
-            return new SafetensorsCheckpoint(file, SafetensorsHeader.Read(file.Stream, file.Length, file.Path));
+            return new SafetensorsCheckpoint(file, SafetensorsHeader.Read(file.Stream, file.Length, file.Path, knownNames));
         }
         catch
         {
@@ -73,7 +76,7 @@ public sealed class SafetensorsCheckpoint : IFileCheckpoint
         ArgumentNullException.ThrowIfNull(tensor);
         var found = Header.ByName.TryGetValue(tensor.Name, out var entry);
         handle = found ? _file.Handle : null;
-        fileOffset = entry?.FileOffset ?? 0;
+        fileOffset = entry.FileOffset;
         return found;
     }
 

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace FineMixing.Checkpoints.Safetensors;
@@ -36,11 +35,15 @@ public sealed class SafetensorsHeader
     /// <param name="fileLength">The length of the whole file in bytes.</param>
     /// <param name="file">The file, for messages.</param>
     /// <exception cref="CheckpointFormatException">A rule of the format is broken.</exception>
-    public static SafetensorsHeader Read(Stream stream, long fileLength, string? file = null)
+    public static SafetensorsHeader Read(Stream stream, long fileLength, string? file = null) => Read(stream, fileLength, file, null);
+
+    /// <summary>The same for a shard, whose tensors' names are at hand as strings.</summary>
+    internal static SafetensorsHeader Read(Stream stream, long fileLength, string? file, Func<ReadOnlySpan<char>, string?>? knownNames)
     {
         ArgumentNullException.ThrowIfNull(stream);
         var length = ReadLength(stream, fileLength, file);
-        var json = new JsonTokenReader(stream, length, 8, "header", file, maxDepth: 4);
+        var json = new JsonTokenReader(stream, length, 8, "header", file, maxDepth: 4) { KnownNames = knownNames };
+        var shapes = new RecentShapes();
         var byName = new Dictionary<string, SafetensorsEntry>(StringComparer.Ordinal);
         Dictionary<string, string>? metadata = null;
         json.Expect(JsonTokenType.StartObject, "an object");
@@ -59,7 +62,7 @@ public sealed class SafetensorsHeader
                 throw json.Fault("the name appears twice", tensor: name);
             if (byName.Count == SafetensorsLimits.Tensors)
                 throw json.Fault($"there are more than {SafetensorsLimits.Tensors} tensors");
-            byName.Add(name, ReadEntry(json, name, 8 + length));
+            byName.Add(name, ReadEntry(json, name, shapes, 8 + length));
 
             // The first hundreds tell how many there will be; growing by doubling would leave as much again behind.
             if (byName.Count == Sample)
@@ -119,7 +122,7 @@ public sealed class SafetensorsHeader
         return metadata;
     }
 
-    private static SafetensorsEntry ReadEntry(JsonTokenReader json, string name, long dataOffset)
+    private static SafetensorsEntry ReadEntry(JsonTokenReader json, string name, RecentShapes shapes, long dataOffset)
     {
         var at = json.TokenOffset;
         DType? dtype = null;
@@ -137,7 +140,7 @@ public sealed class SafetensorsHeader
                         : throw json.Fault($"unknown dtype '{Shorten(json.Text)}'", tensor: name);
                     break;
                 case "shape" when shape is null:
-                    shape = ReadShape(json, name);
+                    shape = ReadShape(json, name, shapes);
                     break;
                 case "data_offsets" when offsets is null:
                     offsets = ReadOffsets(json, name);
@@ -154,7 +157,7 @@ public sealed class SafetensorsHeader
         return new SafetensorsEntry(CreateInfo(json, name, dtype.Value, shape.Value, offsets.Value, at), dataOffset + offsets.Value.Begin);
     }
 
-    private static ImmutableArray<long> ReadShape(JsonTokenReader json, string name)
+    private static ImmutableArray<long> ReadShape(JsonTokenReader json, string name, RecentShapes shapes)
     {
         json.Expect(JsonTokenType.StartArray, "a shape as an array");
         Span<long> shape = stackalloc long[SafetensorsLimits.Rank];
@@ -166,7 +169,7 @@ public sealed class SafetensorsHeader
             shape[rank++] = RequireNumber(json, "a dimension", name);
         }
 
-        return ImmutableCollectionsMarshal.AsImmutableArray(shape[..rank].ToArray());
+        return shapes.Get(shape[..rank]);
     }
 
     private static (long Begin, long End) ReadOffsets(JsonTokenReader json, string name)
@@ -232,4 +235,4 @@ public sealed class SafetensorsHeader
 /// <summary>A tensor and where its data begins in the file.</summary>
 /// <param name="Tensor">Name, type and shape.</param>
 /// <param name="FileOffset">The first byte of its data, from the beginning of the file.</param>
-public sealed record SafetensorsEntry(TensorInfo Tensor, long FileOffset);
+public readonly record struct SafetensorsEntry(TensorInfo Tensor, long FileOffset);

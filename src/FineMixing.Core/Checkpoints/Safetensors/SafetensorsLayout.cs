@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 
 namespace FineMixing.Checkpoints.Safetensors;
 
@@ -42,7 +43,7 @@ public sealed class SafetensorsLayout
             allMetadata[key] = value;
         Validate(ordered, allMetadata);
 
-        var length = JsonBytes.Count(json => Compose(json, ordered, allMetadata));
+        var length = JsonBytes.Count(json => Compose(json, 0, ordered, allMetadata));
         var dataOffset = (length + DataAlignment - 1) / DataAlignment * DataAlignment;
         if (dataOffset - 8 > SafetensorsLimits.HeaderBytes)
             throw new ArgumentException($"The header of {ordered.Length} tensors has {length - 8} bytes; at most {SafetensorsLimits.HeaderBytes} are allowed.", nameof(tensors));
@@ -62,10 +63,17 @@ public sealed class SafetensorsLayout
     public ReadOnlyMemory<byte> ComposeHeader()
     {
         var json = new JsonBytes(HeaderLength);
-        Compose(json, Entries.Select(e => e.Tensor), _metadata);
-        json.Fill((byte)' ', HeaderLength - (int)json.Length);
-        BinaryPrimitives.WriteUInt64LittleEndian(json.Written.Span, (ulong)(HeaderLength - 8));
+        ComposeHeader(json);
         return json.Written;
+    }
+
+    /// <summary>Writes these bytes, without holding them all.</summary>
+    internal void WriteHeader(SafeFileHandle file) => JsonBytes.Write(file, ComposeHeader);
+
+    private void ComposeHeader(JsonBytes json)
+    {
+        Compose(json, HeaderLength - 8, Entries.Select(e => e.Tensor), _metadata);
+        json.Fill((byte)' ', HeaderLength - (int)json.Length);
     }
 
     /// <summary>Tensors in the order in which they are written: alignment of the type descending, then name.</summary>
@@ -142,9 +150,11 @@ public sealed class SafetensorsLayout
     }
 
     // Room for the header's length, then its JSON.
-    private static void Compose(JsonBytes json, IEnumerable<TensorInfo> tensors, SortedList<string, string> metadata)
+    private static void Compose(JsonBytes json, long jsonLength, IEnumerable<TensorInfo> tensors, SortedList<string, string> metadata)
     {
-        json.Fill(0, 8).Append("{\"__metadata__\":{"u8);
+        Span<byte> prefix = stackalloc byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64LittleEndian(prefix, jsonLength);
+        json.Append(prefix).Append("{\"__metadata__\":{"u8);
         var separator = ""u8;
         foreach (var (key, value) in metadata)
         {

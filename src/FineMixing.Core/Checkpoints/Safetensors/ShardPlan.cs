@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 
 namespace FineMixing.Checkpoints.Safetensors;
 
@@ -49,38 +50,62 @@ public sealed class ShardPlan
     /// <exception cref="InvalidOperationException">There is one file; it needs none.</exception>
     public ReadOnlyMemory<byte> ComposeIndex()
     {
-        if (!IsSharded)
-            throw new InvalidOperationException("A single file has no index.");
-        var json = new JsonBytes(checked((int)JsonBytes.Count(ComposeIndex)));
-        ComposeIndex(json);
+        var sorted = ShardOfTensor();
+        var json = new JsonBytes(checked((int)JsonBytes.Count(j => ComposeIndex(j, sorted))));
+        ComposeIndex(json, sorted);
         return json.Written;
     }
 
-    private static List<List<TensorInfo>> Group(TensorInfo[] tensors, long maxShardBytes)
+    /// <summary>Writes these bytes to a new file, without holding them all.</summary>
+    /// <param name="create">Makes the file, for its length in bytes.</param>
+    internal void WriteIndex(Func<long, SafeFileHandle> create)
     {
-        var groups = new List<List<TensorInfo>> { new() };
-        long bytes = 0;
-        foreach (var tensor in tensors)
-        {
-            if (groups[^1].Count > 0 && tensor.ByteLength > maxShardBytes - bytes)
-            {
-                groups.Add([]);
-                bytes = 0;
-            }
+        var sorted = ShardOfTensor();
+        JsonBytes.Write(create(JsonBytes.Count(j => ComposeIndex(j, sorted))), j => ComposeIndex(j, sorted));
+    }
 
-            groups[^1].Add(tensor);
-            bytes += tensor.ByteLength;
+    private (string Tensor, string File)[] ShardOfTensor()
+    {
+        if (!IsSharded)
+            throw new InvalidOperationException("A single file has no index.");
+        var sorted = new (string Tensor, string File)[Files.Sum(f => f.Layout.Entries.Count)];
+        var end = 0;
+        foreach (var (name, layout) in Files)
+        {
+            foreach (var entry in layout.Entries)
+                sorted[end++] = (entry.Tensor.Name, name);
         }
 
+        Array.Sort(sorted, static (a, b) => string.CompareOrdinal(a.Tensor, b.Tensor));
+        return sorted;
+    }
+
+    private static List<ArraySegment<TensorInfo>> Group(TensorInfo[] tensors, long maxShardBytes)
+    {
+        var groups = new List<ArraySegment<TensorInfo>>();
+        var begin = 0;
+        long bytes = 0;
+        for (var i = 0; i < tensors.Length; i++)
+        {
+            if (i > begin && tensors[i].ByteLength > maxShardBytes - bytes)
+            {
+                groups.Add(new(tensors, begin, i - begin));
+                (begin, bytes) = (i, 0);
+            }
+
+            bytes += tensors[i].ByteLength;
+        }
+
+        groups.Add(new(tensors, begin, tensors.Length - begin));
         return groups;
     }
 
-    private void ComposeIndex(JsonBytes json)
+    private void ComposeIndex(JsonBytes json, (string Tensor, string File)[] sorted)
     {
         var total = Files.Sum(f => f.Layout.TotalLength - f.Layout.HeaderLength);
         json.Append("{\n  \"metadata\": {\n    \"total_size\": "u8).Append(total).Append("\n  },\n  \"weight_map\": {"u8);
         var separator = "\n"u8;
-        foreach (var (name, file) in Files.SelectMany(f => f.Layout.Entries.Select(e => (e.Tensor.Name, f.FileName))).OrderBy(e => e.Name, StringComparer.Ordinal))
+        foreach (var (name, file) in sorted)
         {
             json.Append(separator).Append("    "u8).AppendQuoted(name).Append(": "u8).AppendQuoted(file);
             separator = ",\n"u8;

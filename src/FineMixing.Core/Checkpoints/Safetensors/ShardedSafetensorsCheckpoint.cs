@@ -7,19 +7,25 @@ namespace FineMixing.Checkpoints.Safetensors;
 public sealed class ShardedSafetensorsCheckpoint : IFileCheckpoint
 {
     private readonly List<SafetensorsCheckpoint> _shards;
-    private readonly Dictionary<string, SafetensorsCheckpoint> _shardOfTensor = new(StringComparer.Ordinal);
+    private readonly ShardIndex _index;
+    private readonly Dictionary<string, SafetensorsCheckpoint> _byName = new(StringComparer.Ordinal);
 
     private ShardedSafetensorsCheckpoint(ShardIndex index, List<SafetensorsCheckpoint> shards)
     {
         _shards = shards;
+        _index = index;
         Location = index.Path;
         Files = [index.Path, .. shards.Select(s => s.Location)];
-        Tensors = [.. shards.SelectMany(s => s.Tensors)];
-        foreach (var shard in shards)
+        var tensors = new TensorInfo[shards.Sum(s => s.Tensors.Count)];
+        var end = 0;
+        foreach (var (name, shard) in index.Shards.Zip(shards))
         {
+            _byName.Add(name, shard);
             foreach (var tensor in shard.Tensors)
-                _shardOfTensor.Add(tensor.Name, shard);
+                tensors[end++] = tensor;
         }
+
+        Tensors = tensors;
     }
 
     /// <inheritdoc/>
@@ -46,7 +52,7 @@ public sealed class ShardedSafetensorsCheckpoint : IFileCheckpoint
         {
             foreach (var name in index.Shards)
             {
-                var shard = SafetensorsCheckpoint.Open(index.Locate(name));
+                var shard = SafetensorsCheckpoint.Open(index.Locate(name), index.NameOf);
                 shards.Add(shard);
                 index.CheckShard(name, shard.Tensors);
             }
@@ -64,14 +70,14 @@ public sealed class ShardedSafetensorsCheckpoint : IFileCheckpoint
     public bool TryGetTensor(string name, [NotNullWhen(true)] out TensorInfo? tensor)
     {
         tensor = null;
-        return _shardOfTensor.TryGetValue(name, out var shard) && shard.TryGetTensor(name, out tensor);
+        return TryGetShard(name, out var shard) && shard.TryGetTensor(name, out tensor);
     }
 
     /// <inheritdoc/>
     public void Read(TensorInfo tensor, long byteOffset, Span<byte> destination)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        if (!_shardOfTensor.TryGetValue(tensor.Name, out var shard))
+        if (!TryGetShard(tensor.Name, out var shard))
             throw new ArgumentException($"'{Location}' has no tensor '{tensor.Name}'.", nameof(tensor));
         shard.Read(tensor, byteOffset, destination);
     }
@@ -80,10 +86,16 @@ public sealed class ShardedSafetensorsCheckpoint : IFileCheckpoint
     public bool TryGetFileSegment(TensorInfo tensor, [NotNullWhen(true)] out SafeFileHandle? handle, out long fileOffset)
     {
         ArgumentNullException.ThrowIfNull(tensor);
-        if (_shardOfTensor.TryGetValue(tensor.Name, out var shard))
+        if (TryGetShard(tensor.Name, out var shard))
             return shard.TryGetFileSegment(tensor, out handle, out fileOffset);
         (handle, fileOffset) = (null, 0);
         return false;
+    }
+
+    private bool TryGetShard(string tensor, [NotNullWhen(true)] out SafetensorsCheckpoint? shard)
+    {
+        shard = null;
+        return _index.ShardOfTensor.TryGetValue(tensor, out var name) && _byName.TryGetValue(name, out shard);
     }
 
     /// <inheritdoc/>

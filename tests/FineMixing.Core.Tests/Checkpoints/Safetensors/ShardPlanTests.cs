@@ -33,6 +33,32 @@ public class ShardPlanTests
     }
 
     [Fact]
+    public void WriteHeaderAndIndex_ThousandsOfTensors_AreTheComposedBytes()
+    {
+        // Longer than what is collected before it goes to the file.
+        var plan = ShardPlan.Create(Enumerable.Range(0, 3000).Select(i => new TensorInfo($"layer.{i}.\"weight é\"", DType.F32, [i])), 9_000_000);
+        Assert.True(plan.IsSharded);
+        using var folder = new TemporaryFolder();
+        foreach (var (name, layout) in plan.Files)
+        {
+            using (var file = File.OpenHandle(folder[name], FileMode.CreateNew, FileAccess.ReadWrite))
+                layout.WriteHeader(file);
+            Assert.Equal(layout.ComposeHeader().ToArray(), File.ReadAllBytes(folder[name]));
+        }
+
+        using (var index = File.OpenHandle(folder["index"], FileMode.CreateNew, FileAccess.ReadWrite))
+        {
+            plan.WriteIndex(length =>
+            {
+                Assert.Equal(plan.ComposeIndex().Length, length);
+                return index;
+            });
+        }
+
+        Assert.Equal(plan.ComposeIndex().ToArray(), File.ReadAllBytes(folder["index"]));
+    }
+
+    [Fact]
     public void Create_TensorLargerThanTheLimit_GetsItsOwnFile()
     {
         var plan = ShardPlan.Create(Tensors, 80);

@@ -21,6 +21,39 @@ public class ShardedSafetensorsCheckpointTests
         Assert.Equal("pt", sharded.Metadata["format"]);
     }
 
+    [Fact]
+    public void Open_AnyNames_FindsEachTensorInItsShard()
+    {
+        // Long names, names that are escaped in the files, shards in turns, more shapes than are remembered.
+        var model = new StateDict();
+        string[] kinds = ["plain", "\"quoted\" \\ \u0001", "é€😀", new string('n', 300)];
+        for (var i = 0; i < 200; i++)
+            model.Add(HostTensor.FromFloat32($"{kinds[i % kinds.Length]}.{i}", [i % 23, 1 + (i / 23)], new float[i % 23 * (1 + (i / 23))]));
+        using var folder = new TemporaryFolder();
+        CheckpointWriter.Write(model, folder.Path, new CheckpointWriterOptions { MaxShardBytes = 2000 });
+        using var opened = Checkpoint.Open(folder.Path);
+        Assert.True(opened.Files.Count > 5);
+        StateDicts.AssertEqual(model, opened);
+        Assert.All(opened.Tensors, t => Assert.True(opened.TryGetTensor(new string(t.Name), out var found) && found == t));
+        Assert.False(opened.TryGetTensor("plain", out _));
+    }
+
+    [Fact]
+    public void Open_NamesInIndexAndShard_AreHeldOnce()
+    {
+        using var folder = new TemporaryFolder();
+        var model = new StateDict();
+        for (var i = 0; i < 20; i++)
+            model.Add(HostTensor.FromFloat32($"layer.{i}.weight", [2], [i, i]));
+        CheckpointWriter.Write(model, folder.Path, new CheckpointWriterOptions { MaxShardBytes = 50 });
+        var index = ShardIndex.Read(folder[Index]);
+        using var shard = SafetensorsCheckpoint.Open(folder[index.Shards[0]], index.NameOf);
+        Assert.All(shard.Tensors, t => Assert.Contains(index.ShardOfTensor.Keys, name => ReferenceEquals(name, t.Name)));
+        Assert.All(shard.Tensors, t => Assert.Same(index.Shards[0], index.ShardOfTensor[t.Name]));
+        Assert.Single(shard.Tensors.Select(t => t.Shape).Distinct());
+        Assert.Null(index.NameOf("layer.20.weight"));
+    }
+
     [Theory]
     [InlineData("", "JSON")]
     [InlineData("[]", "an object")]
