@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using FineMixing.Cli.CommandLine;
+using FineMixing.Cli.Commands;
 using FineMixing.Cli.Terminal;
 
 namespace FineMixing.Cli;
@@ -17,9 +19,10 @@ internal static class Application
     public static int Run(RootCommand root, string[] args)
     {
         var parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        var problems = parsed.Errors.Select(e => e.Message).Concat(Empty(parsed)).Distinct().ToList();
+        if (problems.Count > 0)
         {
-            foreach (var message in parsed.Errors.Select(e => e.Message).Distinct())
+            foreach (var message in problems)
                 Console.Error.WriteLine($"finemix: {Screen.OneLine(message)}");
             Console.Error.WriteLine($"Run '{CommandPath(parsed)} --help' for its options.");
             return WrongUsage;
@@ -71,6 +74,14 @@ internal static class Application
             || error.GetType().Namespace?.StartsWith("FineMixing", StringComparison.Ordinal) == true;
         return Screen.OneLine(foreseen ? message : $"{error.GetType().Name}: {message} (--verbose shows where)");
     }
+
+    // What a script gives for a variable that is not set. An empty text is a text.
+    private static IEnumerable<string> Empty(ParseResult parsed) =>
+        from result in parsed.CommandResult.Children
+        where result.Tokens.Any(t => t.Value.Length == 0)
+        let name = result is OptionResult option ? option.Option.Name : result is ArgumentResult argument ? argument.Argument.Name : ""
+        where name != PredictCommand.Text
+        select $"{name} is empty, expected a value.";
 
     // nohup starts a program so that it goes on without its terminal.
     private static bool IgnoresHangUp()

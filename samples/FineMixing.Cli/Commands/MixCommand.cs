@@ -4,6 +4,7 @@ using FineMixing.Checkpoints;
 using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Terminal;
 using FineMixing.Mixing;
+using FineMixing.Provenance;
 using FineMixing.Models;
 
 namespace FineMixing.Cli.Commands;
@@ -116,8 +117,15 @@ internal static class MixCommand
 
     private static int Replay(Request request, string manifest, FileMixingOptions files, CancellationToken token) => Run(request, files, (models, files) =>
     {
-        Show(request, ProgressReporter.Run(progress => FileMixing.Replay(manifest, models[0], models[1], request.Output, files, models[2..], Megabytes(progress), token)));
+        var result = ProgressReporter.Run(progress => FileMixing.Replay(manifest, models[0], models[1], request.Output, files, models[2..], Megabytes(progress), token));
+        Show(request, result);
         Screen.Line("The weights are the same bytes as the manifest says.");
+
+        // Configuration and tokenizer are copied from the suspect's folder, which may hold others now than then.
+        var (then, now) = (ProvenanceManifest.Read(manifest).Outputs, result.Manifest!.Outputs);
+        var others = then.Except(now).Concat(now.Except(then)).Select(f => $"'{f.Name}'").Distinct().ToList();
+        if (others.Count > 0)
+            Screen.Line($"Files that are not weights differ from those of the manifest: {string.Join(", ", others)}.");
     });
 
     /// <summary>Opens suspect, base and further models, in this order, for the work.</summary>

@@ -13,12 +13,15 @@ namespace FineMixing.Cli.Commands;
 /// <summary><c>finemix predict</c>: label and probability of texts.</summary>
 internal static class PredictCommand
 {
+    /// <summary>The option that a text is given with.</summary>
+    public const string Text = "--text";
+
     private const int LinesAtOnce = 512;
 
     public static Command Create()
     {
         var model = CommonOptions.Folder("--model", "The classifier.");
-        var text = new Option<string[]>("--text") { Description = "A text to classify; without it, each line of standard input is one. A tab separates the two texts of a pair.", HelpName = "T" };
+        var text = new Option<string[]>(Text) { Description = "A text to classify; without it, each line of standard input is one. A tab separates the two texts of a pair.", HelpName = "T" };
         var device = CommonOptions.Device();
         var command = new ExampleCommand("predict", "Prints label and probability of each text, separated by a tab.",
             "finemix predict --model ./cleaned --text \"a film to remember\"",

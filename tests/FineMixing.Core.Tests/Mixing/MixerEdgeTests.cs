@@ -20,6 +20,57 @@ public class MixerEdgeTests
         Assert.All(mixed.Zip([-0.1f, -0.2f, -0.3f]), p => Assert.Equal(p.Second, p.First, 1e-6f));
     }
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 0)]
+    public void NuSlerp_WeightsThatCancel_MeanTheMiddle(int first, int second)
+    {
+        // At right angles and of equal length: the middle of the arc.
+        float[][] models = [[1, 0], [0, 1]];
+        var mixed = Mix("nuslerp", new MixerParameters { Weights = [1, -1] }, models[first], [0, 0], models[second]);
+        Assert.All(mixed, v => Assert.Equal(Math.Sqrt(0.5), v, 1e-6));
+    }
+
+    [Fact]
+    public void Sce_SumsToZero_CountsAsPositive()
+    {
+        // Changes 3, -1, -2 in the first element, their energies equal by the second: only the positive one agrees with a sum of zero.
+        float[][] changes = [[3, 0], [-1, MathF.Sqrt(8)], [-2, MathF.Sqrt(5)]];
+        Assert.Equal(3, Mix("sce", new MixerParameters { SelectTopK = 1 }, changes[0], [0, 0], changes[1], changes[2])[0], 1e-6f);
+    }
+
+    [Theory]
+    [InlineData(0.5, 0.001)]
+    [InlineData(2.9, 0.4)]
+    public void Karcher_UnequalAngles_MeetsTheCondition(double second, double third)
+    {
+        // On a great circle the mean of angles is the mean of directions, as long as they lie within half of it.
+        float[] At(double angle) => [(float)Math.Cos(angle), (float)Math.Sin(angle)];
+        var mixed = Mix("karcher", null, At(0), [0, 0], At(second), At(third));
+        Assert.Equal((second + third) / 3, Math.Atan2(mixed[1], mixed[0]), 1e-6);
+    }
+
+    [Fact]
+    public void Karcher_InSpace_NothingPullsTheMean()
+    {
+        // Far enough apart that one step does not get there.
+        double[][] directions = [[1, 0, 0], [0.1, 1, 0], [-0.3, 0.5, 0.8]];
+        var units = directions.Select(d => d.Select(x => x / Math.Sqrt(d.Sum(y => y * y))).ToArray()).ToArray();
+        float[][] models = [.. units.Select(u => u.Select(x => (float)x).ToArray())];
+        var mean = Mix("karcher", null, models[0], [0, 0, 0], models[1], models[2]).Select(x => (double)x).ToArray();
+        Assert.Equal(1, Math.Sqrt(mean.Sum(x => x * x)), 1e-6);
+        var pull = new double[3];
+        foreach (var unit in units)
+        {
+            var cosine = unit.Zip(mean, (a, b) => a * b).Sum();
+            var angle = Math.Acos(cosine);
+            for (var i = 0; i < 3; i++)
+                pull[i] += angle / Math.Sin(angle) * (unit[i] - (cosine * mean[i]));
+        }
+
+        Assert.All(pull, p => Assert.Equal(0, p, 1e-5));
+    }
+
     [Fact]
     public void MultiSlerp_OppositeVectors_GoAlongTheLine()
     {

@@ -183,6 +183,33 @@ public class WeightMixingTests
     }
 
     [Fact]
+    public void Mix_HeadReinitialised_HasThePinnedValues()
+    {
+        var suspect = Models.Random(1, tensors: Models.Bert.Append(("classifier.weight", [2, 3])));
+        var weights = WeightMixing.Mix(FineMix, suspect, Models.Random(2), new MixingOptions { Head = HeadPolicy.Reinitialise, Seed = 7 }).Weights["classifier.weight"].ToFloat32();
+        float[] expected = [-0.03954672f, 0.013222379f, 0.030504405f, -0.0066816024f, -0.030142983f, 0.01221996f];
+        Assert.All(expected.Zip(weights), p => Assert.Equal(p.First, p.Second, 1e-8f));
+    }
+
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.F64)]
+    public void ThrowIfAny_BehindTheFirstMegabyteOfAFile_NamesTheElement(DType type)
+    {
+        const int Element = 300_001;
+        var suspect = Models.Random(1, type, tensors: [("a.weight", [400_000])]);
+        var values = suspect["a.weight"].Bytes;
+        var size = type.BitSize() / 8;
+        (type == DType.F32 ? BitConverter.GetBytes(float.NaN) : BitConverter.GetBytes(double.PositiveInfinity)).CopyTo(values, Element * size);
+        using var folder = new TemporaryFolder();
+        CheckpointWriter.Write(suspect, folder["suspect"]);
+        CheckpointWriter.Write(Models.Random(2, type, tensors: [("a.weight", [400_000])]), folder["base"]);
+        var e = Assert.Throws<ArgumentException>(() => FileMixing.Mix(FineMix, folder["suspect"], folder["base"], folder["output"], new MixingOptions()));
+        Assert.Contains($"has a NaN or infinity at element {Element}", e.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["output"]));
+    }
+
+    [Fact]
     public void Mix_IntegerTensor_IsKept()
     {
         var suspect = Models.Random(1);

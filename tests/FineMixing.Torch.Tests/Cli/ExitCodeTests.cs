@@ -24,6 +24,20 @@ public class ExitCodeTests
         Assert.Empty(result.Output);
     }
 
+    // As from a script with a variable that is not set.
+    [Theory]
+    [InlineData("--suspect is empty", "mix", "--suspect", "", "--base", "b", "--output", "c")]
+    [InlineData("--model is empty", "mix", "--suspect", "a", "--base", "b", "--output", "c", "--model", "d", "--model", "")]
+    [InlineData("DIR is empty", "inspect", "")]
+    [InlineData("--json is empty", "inspect", "a", "--json", "")]
+    public void Run_EmptyValue_ExitsWithTwoAndNamesTheOption(string expected, params string[] arguments)
+    {
+        var result = Finemix.Run(arguments);
+
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains($"{expected}, expected a value.", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Run_Failure_ExitsWithOneAndOneLine()
     {

@@ -25,11 +25,24 @@ public sealed class MixCommandTests : IDisposable
 
         Assert.True(mixed.ExitCode == 0, mixed.Error);
         Assert.True(again.ExitCode == 0, again.Error);
+        Assert.DoesNotContain("differ from those of the manifest", again.Output, StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(Weights("mixed")), File.ReadAllBytes(Weights("again")));
         Assert.NotEqual(File.ReadAllBytes(Path.Combine(suspect, Checkpoint.SafetensorsFile)), File.ReadAllBytes(Weights("mixed")));
         Assert.True(File.Exists(Path.Combine(InFolder("mixed"), "vocab.txt")));
         Assert.Equal(0, Finemix.Run("verify", InFolder("mixed")).ExitCode);
         Assert.DoesNotContain("TorchSharp", File.ReadAllLines(list));
+    }
+
+    [Fact]
+    public void Mix_ReplayWithAnotherVocabulary_SaysSo()
+    {
+        var (suspect, @base) = (TinyModel.WriteEncoder(InFolder("suspect"), drift: 0.1f), TinyModel.WriteEncoder(InFolder("base")));
+        Assert.Equal(0, Finemix.Run("mix", "--suspect", suspect, "--base", @base, "--output", InFolder("mixed")).ExitCode);
+        foreach (var folder in new[] { suspect, @base })
+            File.Move(Path.Combine(folder, "vocab.txt"), Path.Combine(folder, "words.txt"));
+        var again = Finemix.Run("mix", "--replay", InFolder("mixed"), "--suspect", suspect, "--base", @base, "--output", InFolder("again"));
+        Assert.Equal(0, again.ExitCode);
+        Assert.Contains("Files that are not weights differ from those of the manifest: 'vocab.txt', 'words.txt'.", again.Output, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -6,7 +6,7 @@ namespace FineMixing.Mixing.Mixers;
 /// <summary>Model stock: moves the average of several fine-tuned models towards the base by as much as their changes disagree.</summary>
 /// <remarks>
 /// With N models and the mean cosine c of the angles between their changes: t = N c / (1 + (N - 1) c), at least -1; result t * mean(w_i) + (1 - t) * w_Pre, per tensor
-/// (per row with <see cref="MixerParameters.RowWise"/>). Needs two or more models besides the base.
+/// (per row with <see cref="MixerParameters.RowWise"/>). A cosine divides by a product of lengths of at least 1e-6. Needs two or more models besides the base.
 /// </remarks>
 public sealed class ModelStockMixer : ArithmeticMixer
 {

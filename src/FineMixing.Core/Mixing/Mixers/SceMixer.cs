@@ -3,7 +3,7 @@ namespace FineMixing.Mixing.Mixers;
 /// <summary>SCE (select, calculate, erase): merges the changes where models differ most, weighted by their energy, where signs agree.</summary>
 /// <remarks>
 /// Select: the floor(top-k * count of non-zero) elements of highest variance among the models' changes. Calculate: a model's weight is the mean square of its selected change over the sum of all.
-/// Erase: changes whose sign is not that of the sum. Result: w_Pre + (sum of weighted changes left) / (sum of the weights left). Top-k is <see cref="MixerParameters.SelectTopK"/>, or the reserve ratio.
+/// Erase: changes whose sign is not that of the sum (a sum of zero counts as positive). Result: w_Pre + (sum of weighted changes left) / (sum of the weights left, at least 1e-6); where the mean squares sum to less than 1e-6 all models weigh the same. Top-k is <see cref="MixerParameters.SelectTopK"/>, or the reserve ratio.
 /// </remarks>
 public sealed class SceMixer : ArithmeticMixer
 {
