@@ -4,8 +4,8 @@ using FineMixing.Checkpoints;
 using FineMixing.Cli.CommandLine;
 using FineMixing.Cli.Terminal;
 using FineMixing.Mixing;
-using FineMixing.Provenance;
 using FineMixing.Models;
+using FineMixing.Provenance;
 
 namespace FineMixing.Cli.Commands;
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
 using FineMixing.Distillation;
@@ -122,6 +123,21 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
         Assert.Equal(0.3, result.ReserveRatio);
         var distilled = _suspect.Defend(Options(DefenceMethod.Distillation), suspect: clean);
         Assert.All(result.Model.Weights.Tensors, t => Assert.Equal(distilled.Model.Weights[t.Name].Bytes, result.Model.Weights[t.Name].Bytes));
+    }
+
+    [Fact]
+    public void Run_SearchForTheRatio_TunesSideBySideWithAShareOfTheThreadsEach()
+    {
+        using var tuner = new MeetingTuner();
+        var options = Options(DefenceMethod.FineMixing);
+        var result = new DefencePipeline(tuner, new TorchFineTuner(), new TorchPredictor()).Run(
+            _suspect.Model, _suspect.Base, _suspect.Clean,
+            options with { ReserveRatio = null, Search = new RatioSearchOptions { Ratios = [0.2, 0.6], Folds = 2 }, FineTuning = options.FineTuning with { Threads = 4, Device = "cpu" } });
+
+        // Four tunings of the search, at the same time and with a thread each; then the defence itself with all.
+        Assert.Equal([1, 1, 1, 1, 4], tuner.Threads);
+        Assert.True(tuner.AllMet);
+        Assert.Equal([0.2, 0.6], result.Search!.Table.Select(r => r.Ratio).Order());
     }
 
     [Fact]
@@ -307,5 +323,31 @@ public sealed class DefencePipelineTests : IClassFixture<DefencePipelineTests.Ba
 
         public FineTuningResult Distill(ClassifierModel start, CleanSet clean, IReadOnlyList<SoftLabel> labelled, FineTuningOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
             FineTune(start, clean, options, null, progress, cancellationToken);
+    }
+
+    // The first four wait until all are there.
+    private sealed class MeetingTuner : IFineTuner, IDisposable
+    {
+        private const int Meeting = 4;
+        private readonly Barrier _barrier = new(Meeting);
+        private int _calls;
+        private int _met;
+
+        public ConcurrentQueue<int> Threads { get; } = [];
+
+        public bool AllMet => _met == Meeting;
+
+        public FineTuningResult FineTune(ClassifierModel start, CleanSet clean, FineTuningOptions options, PrunedUnits? pruned = null, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default)
+        {
+            Threads.Enqueue(options.Threads);
+            if (Interlocked.Increment(ref _calls) <= Meeting && _barrier.SignalAndWait(TimeSpan.FromSeconds(30), cancellationToken))
+                Interlocked.Increment(ref _met);
+            return new FineTuningResult(start, []);
+        }
+
+        public FineTuningResult Distill(ClassifierModel start, CleanSet clean, IReadOnlyList<SoftLabel> labelled, FineTuningOptions options, IProgress<TrainingProgress>? progress = null, CancellationToken cancellationToken = default) =>
+            throw new NotSupportedException();
+
+        public void Dispose() => _barrier.Dispose();
     }
 }
