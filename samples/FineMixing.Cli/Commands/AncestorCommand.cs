@@ -34,10 +34,10 @@ internal static class AncestorCommand
         Screen.Table(
             [new("layer"), new("values", true), new("relative drift", true), new("cosine", true)],
             [.. check.Layers.Select(l => (IReadOnlyList<string>)[l.Layer, l.ElementCount.ToString("N0", CultureInfo.InvariantCulture), l.RelativeDrift.ToString("F4", CultureInfo.InvariantCulture), l.Cosine.ToString("F4", CultureInfo.InvariantCulture)])]);
-        JsonFile.Write(json, new { plausible = check.IsPlausible, identical = check.IsIdentical, medianCosine = check.MedianCosine, layers = check.Layers });
+        JsonFile.Write(json, new { plausible = check.IsPlausible, identicalMatrices = check.HasIdenticalMatrices, medianCosine = check.MedianCosine, layers = check.Layers });
         if (!check.IsPlausible)
             throw new CommandFailedException($"'{baseFolder}' is hardly what the suspect was fine-tuned from: {check.Finding}.");
-        Screen.Line(check.IsIdentical ? "The two are identical: there is nothing to mix." : $"plausible: {check.Finding}");
+        Screen.Line(check.HasIdenticalMatrices ? "plausible: all weight matrices are the same; at most biases, normalisation layers and the head differ" : $"plausible: {check.Finding}");
         return 0;
     }
 }

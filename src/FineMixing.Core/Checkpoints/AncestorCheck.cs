@@ -33,8 +33,8 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     /// <summary>True if the suspect may well have been fine-tuned from this base.</summary>
     public bool IsPlausible => MedianCosine >= PlausibleCosine;
 
-    /// <summary>True if no compared weight differs: the suspect is the base, there is nothing to mix.</summary>
-    public bool IsIdentical => Layers.All(l => l.RelativeDrift == 0);
+    /// <summary>True if no compared weight differs: at most biases, normalisation layers and the head are the suspect's own.</summary>
+    public bool HasIdenticalMatrices => Layers.Count > 0 && Layers.All(l => l.RelativeDrift == 0);
 
     /// <summary>Compares all matrices of both sides, in bounded memory.</summary>
     /// <param name="suspect">The suspect.</param>
@@ -44,7 +44,7 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
     public static AncestorCheck Run(ICheckpoint suspect, ICheckpoint @base, CancellationToken cancellationToken = default) => Run(suspect, @base, long.MaxValue, cancellationToken);
 
     /// <summary>Compares a sample of every matrix, in a moment whatever the model's size: about 16,000 weights in runs of 4,096 at equal distances.</summary>
-    /// <remarks>Enough to tell unrelated weights, whose cosine is 0 up to 0.01 in such a sample. Small changes in few places may be missed: <see cref="IsIdentical"/> then speaks of the sample only.</remarks>
+    /// <remarks>Enough to tell unrelated weights, whose cosine is 0 up to 0.01 in such a sample. Small changes in few places may be missed: <see cref="HasIdenticalMatrices"/> then speaks of the sample only.</remarks>
     /// <inheritdoc cref="Run(ICheckpoint, ICheckpoint, CancellationToken)" path="/param"/>
     /// <inheritdoc cref="Run(ICheckpoint, ICheckpoint, CancellationToken)" path="/exception"/>
     public static AncestorCheck Sample(ICheckpoint suspect, ICheckpoint @base, CancellationToken cancellationToken = default) => Run(suspect, @base, 4, cancellationToken);
@@ -90,7 +90,7 @@ public sealed record AncestorCheck(IReadOnlyList<LayerDrift> Layers, double Medi
         return table.ToString();
     }
 
-    private static bool IsCompared(TensorInfo tensor) => tensor.DType.IsMixable() && tensor.Shape.Length >= 2 && !CheckpointComparison.IsHead(tensor.Name);
+    private static bool IsCompared(TensorInfo tensor) => tensor.DType.IsMixable() && tensor.Shape.Length >= 2 && tensor.ElementCount > 0 && !CheckpointComparison.IsHead(tensor.Name);
 
     // "bert.encoder.layer.3.attention.self.query.weight" belongs to "bert.encoder.layer.3"; without a number, to the module above its parameter.
     private static string LayerOf(string name)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 
 namespace FineMixing.Checkpoints;
@@ -52,9 +53,16 @@ public sealed class OutputTransaction : IDisposable
         var target = Path.Combine(Folder, fileName);
         RefuseExisting(target);
         var temporary = $"{target}.{Guid.NewGuid():N}.tmp";
-        var handle = _create(temporary, length);
-        _files.Add((temporary, target, handle));
-        return handle;
+        try
+        {
+            var handle = _create(temporary, length);
+            _files.Add((temporary, target, handle));
+            return handle;
+        }
+        catch (IOException e) when (!e.Message.Contains(temporary, StringComparison.Ordinal))
+        {
+            throw new IOException(string.Create(CultureInfo.InvariantCulture, $"'{target}' of {length} bytes cannot be created: {e.Message}"), e);
+        }
     }
 
     /// <summary>Creates a small file with the given content.</summary>

@@ -176,8 +176,8 @@ internal static class MaskKernels
     /// <param name="start">The index of the first element, by which <paramref name="offset"/> goes.</param>
     /// <param name="suspect">Two or four bytes an element.</param>
     /// <param name="base">Of the same size.</param>
-    /// <param name="destination">Of the same size; aligned to 32 bytes when streaming.</param>
-    /// <param name="streaming">Store past the caches.</param>
+    /// <param name="destination">Of the same size; fastest where it begins with a cache line.</param>
+    /// <param name="streaming">Store past the caches, if the destination is aligned to 32 bytes.</param>
     /// <param name="check">Whether all values of both sources are finite is found out on the way; without a check they count as finite.</param>
     /// <param name="finite">False where a NaN or infinity was met.</param>
     /// <returns>How many elements are done: all but fewer than 16.</returns>
@@ -190,6 +190,8 @@ internal static class MaskKernels
         var constants = new LoopConstants(p.Upper);
         fixed (T* s = suspect, b = @base, d = destination)
         {
+            // The collector may have moved the array since the caller looked where it lies.
+            streaming &= ((nint)d & 31) == 0;
             var collide = Collide(s, b);
             var room = stackalloc byte[PageBytes + ApartBytes];
             var block = collide ? ApartBytes / sizeof(T) : destination.Length;

@@ -10,6 +10,7 @@ internal sealed class HashChain : IDisposable
     private readonly Lock _gate = new();
     private readonly SafeFileHandle _file;
     private readonly bool _ownsFile;
+    private readonly string _path;
     private long _done;
 
     /// <summary>Hashes an open file, which stays the caller's.</summary>
@@ -17,11 +18,11 @@ internal sealed class HashChain : IDisposable
     /// <param name="file">May still be growing: hash up to what is written.</param>
     /// <param name="length">Its length in the end.</param>
     public HashChain(string name, SafeFileHandle file, long length)
-        : this(name, file, length, ownsFile: false)
+        : this(name, name, file, length, ownsFile: false)
     {
     }
 
-    private HashChain(string name, SafeFileHandle file, long length, bool ownsFile) => (Name, _file, Length, _ownsFile) = (name, file, length, ownsFile);
+    private HashChain(string name, string path, SafeFileHandle file, long length, bool ownsFile) => (Name, _path, _file, Length, _ownsFile) = (name, path, file, length, ownsFile);
 
     /// <summary>The bare file name.</summary>
     public string Name { get; }
@@ -34,7 +35,7 @@ internal sealed class HashChain : IDisposable
     public static HashChain Open(string path)
     {
         var file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
-        return new HashChain(Path.GetFileName(path), file, RandomAccess.GetLength(file), ownsFile: true);
+        return new HashChain(Path.GetFileName(path), path, file, RandomAccess.GetLength(file), ownsFile: true);
     }
 
     /// <summary>Hashes the next piece, unless all up to the limit is hashed or another thread is at it.</summary>
@@ -50,7 +51,7 @@ internal sealed class HashChain : IDisposable
                 return false;
             var read = RandomAccess.Read(_file, buffer[..wanted], _done);
             if (read == 0)
-                throw new IOException($"'{Name}' became shorter while it was hashed.");
+                throw new IOException($"'{_path}' became shorter while it was hashed.");
             _hash.AppendData(buffer[..read]);
             Volatile.Write(ref _done, _done + read);
             return true;

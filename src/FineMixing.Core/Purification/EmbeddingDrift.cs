@@ -16,7 +16,7 @@ internal static partial class EmbeddingDrift
 
     private delegate double RowSum(ReadOnlySpan<byte> x, ReadOnlySpan<byte> y, int columns, float scale);
 
-    /// <summary>||x - scale * y||^2 for one row; NaN when a value is not finite.</summary>
+    /// <summary>||x - scale * y||^2 for one row; NaN or infinity when a value is not finite.</summary>
     public static double SquaredDistance(DType xType, ReadOnlySpan<byte> x, DType yType, ReadOnlySpan<byte> y, int columns, float scale = 1) =>
         Choose(xType, yType)(x, y, columns, scale);
 

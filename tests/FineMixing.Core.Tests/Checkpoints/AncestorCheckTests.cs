@@ -21,7 +21,7 @@ public class AncestorCheckTests
         });
         Assert.Contains("bert.encoder.layer.5", check.Layers.Select(l => l.Layer));
         Assert.DoesNotContain("classifier", check.Layers.Select(l => l.Layer));
-        Assert.False(check.IsIdentical);
+        Assert.False(check.HasIdenticalMatrices);
     }
 
     [Fact]
@@ -92,7 +92,24 @@ public class AncestorCheckTests
     }
 
     [Fact]
-    public void Run_SameWeights_IsIdentical() => Assert.True(AncestorCheck.Run(Model(1), Model(1)).IsIdentical);
+    public void Run_SameWeights_HasIdenticalMatrices() => Assert.True(AncestorCheck.Run(Model(1), Model(1)).HasIdenticalMatrices);
+
+    [Fact]
+    public void Run_MatrixWithoutElements_IsNoEvidence()
+    {
+        static StateDict Empty(float value)
+        {
+            var model = new StateDict();
+            model.Add(HostTensor.FromFloat32("a", [2], [value, value]));
+            model.Add(HostTensor.FromFloat32("b", [3, 0], []));
+            return model;
+        }
+
+        var check = AncestorCheck.Run(Empty(1), Empty(2));
+        Assert.Empty(check.Layers);
+        Assert.False(check.IsPlausible);
+        Assert.False(check.HasIdenticalMatrices);
+    }
 
     [Fact]
     public void Run_NaNInTheBase_IsImplausible()

@@ -6,6 +6,19 @@ namespace FineMixing.Tests.Checkpoints;
 public class OutputTransactionTests
 {
     [Fact]
+    public void Create_Refused_NamesTheFile()
+    {
+        using var folder = new TemporaryFolder();
+        using (var output = new OutputTransaction(folder.Path, overwrite: false, (_, _) => throw new IOException("too large for the file system")))
+        {
+            var e = Assert.Throws<IOException>(() => output.Create("model.safetensors", 12));
+            Assert.Equal($"'{folder["model.safetensors"]}' of 12 bytes cannot be created: too large for the file system", e.Message);
+        }
+
+        Assert.Empty(folder.Names);
+    }
+
+    [Fact]
     public void Commit_SeveralFiles_AppearTogether()
     {
         using var folder = new TemporaryFolder();

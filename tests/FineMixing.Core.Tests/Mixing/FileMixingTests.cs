@@ -105,6 +105,18 @@ public class FileMixingTests
     }
 
     [Fact]
+    public void Replay_ManifestThatListsNotAllWeights_SaysWhich()
+    {
+        using var folder = new TemporaryFolder();
+        Write(folder, DType.F32, DType.F32);
+        FileMixing.Mix(WeightMixers.Get("fine-mixing"), folder["suspect"], folder["base"], folder["first"], new MixingOptions());
+        var manifest = ProvenanceManifest.Read(folder["first"]);
+        File.WriteAllBytes(folder["less.json"], (manifest with { Outputs = [] }).ToBytes());
+        var e = Assert.Throws<InvalidOperationException>(() => FileMixing.Replay(folder["less.json"], folder["suspect"], folder["base"], folder["second"]));
+        Assert.Contains("'model.safetensors'", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Replay_OtherInputs_ThrowsAndWritesNothing()
     {
         using var folder = new TemporaryFolder();

@@ -207,6 +207,29 @@ public class RandomMaskTests
     }
 
     [Fact]
+    public void Select_CollectorMovesTheArrays_StoresWhereTheyAre()
+    {
+        // Arrays that lie on a boundary when a call begins may lie beside it when they are pinned; an aligned store would then end the process.
+        using var stop = new CancellationTokenSource(TimeSpan.FromSeconds(3));
+        var collector = new Thread(() =>
+        {
+            while (!stop.IsCancellationRequested)
+                GC.Collect(2, GCCollectionMode.Forced, blocking: true, compacting: true);
+        });
+        collector.Start();
+        var mask = RandomMask.Bernoulli(1, "a", 0.5);
+        while (!stop.IsCancellationRequested)
+        {
+            var (suspect, @base, destination) = (new byte[2048], new byte[2048], new byte[2048]);
+            Array.Fill(suspect, (byte)1);
+            mask.Select(0, 4, suspect, @base, destination, nonTemporal: true);
+            Assert.Equal(mask[511], destination[2047] == 1);
+        }
+
+        collector.Join();
+    }
+
+    [Fact]
     public unsafe void Select_SourcesAMultipleOf256MegabytesApart_TakesTheSameElements()
     {
         const int Count = 5_003;

@@ -28,16 +28,19 @@ public sealed class ShardPlan
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(maxShardBytes);
         var ordered = SafetensorsLayout.Order(tensors);
-        for (var i = 1; i < ordered.Length; i++)
-        {
-            // Found here because the two could end up in different shards.
-            if (ordered[i].Name == ordered[i - 1].Name)
-                throw new ArgumentException($"Two tensors are called '{ordered[i].Name}'.", nameof(tensors));
-        }
-
         var groups = Group(ordered, maxShardBytes);
         if (groups.Count == 1)
             return new ShardPlan([new PlannedFile(Checkpoint.SafetensorsFile, SafetensorsLayout.Plan(groups[0], metadata))], false);
+
+        // Two of one name could end up in different shards.
+        var names = Array.ConvertAll(ordered, t => t.Name);
+        Array.Sort(names, StringComparer.Ordinal);
+        for (var i = 1; i < names.Length; i++)
+        {
+            if (names[i] == names[i - 1])
+                throw new ArgumentException($"Two tensors are called '{names[i]}'.", nameof(tensors));
+        }
+
         if (groups.Count > SafetensorsLimits.Shards)
             throw new ArgumentException($"{groups.Count} shards of at most {maxShardBytes} bytes would be needed; at most {SafetensorsLimits.Shards} are allowed: raise the limit.", nameof(maxShardBytes));
         var files = groups.Select((group, i) => new PlannedFile(

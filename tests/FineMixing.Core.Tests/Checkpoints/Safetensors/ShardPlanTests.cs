@@ -58,6 +58,12 @@ public class ShardPlanTests
         Assert.Equal(plan.ComposeIndex().ToArray(), File.ReadAllBytes(folder["index"]));
     }
 
+    [Theory]
+    [InlineData(16)]
+    [InlineData(1000)]
+    public void Create_TwoOfOneNameInDifferentTypes_Throws(long limit) =>
+        Assert.Contains("'a'", Assert.Throws<ArgumentException>(() => ShardPlan.Create([new("a", DType.F32, [4]), new("b", DType.F32, [4]), new("a", DType.F16, [4])], limit)).Message, StringComparison.Ordinal);
+
     [Fact]
     public void Create_TensorLargerThanTheLimit_GetsItsOwnFile()
     {
