@@ -44,9 +44,14 @@ public sealed record PrunedUnits(ImmutableArray<ImmutableArray<int>> PerLayer)
     /// <summary>A copy of the weights in which the input row, bias and output column of every pruned unit come from another model, or are zero.</summary>
     /// <param name="weights">Weights under canonical names.</param>
     /// <param name="replacement">Where the pruned units' weights come from (Fine-mixing (Sel)); null for zero (fine-pruning).</param>
+    /// <exception cref="ArgumentException">The weights have no such layers or units.</exception>
     public StateDict Apply(StateDict weights, StateDict? replacement)
     {
         ArgumentNullException.ThrowIfNull(weights);
+        var layers = 0;
+        while (weights.TryGetTensor(string.Create(CultureInfo.InvariantCulture, $"bert.encoder.layer.{layers}.intermediate.dense.bias"), out _))
+            layers++;
+        Check(layers, layers == 0 ? 0 : (int)weights["bert.encoder.layer.0.intermediate.dense.bias"].Info.ElementCount);
         var result = weights.Clone();
         for (var layer = 0; layer < PerLayer.Length; layer++)
         {
@@ -57,6 +62,27 @@ public sealed record PrunedUnits(ImmutableArray<ImmutableArray<int>> PerLayer)
         }
 
         return result;
+    }
+
+    /// <summary>Refuses units that a model does not have.</summary>
+    /// <param name="layers">The model's encoder layers.</param>
+    /// <param name="units">The feed-forward units of each.</param>
+    /// <exception cref="ArgumentException">There are more layers or units here; all problems are listed.</exception>
+    internal void Check(int layers, int units)
+    {
+        var problems = new List<string>();
+        if (PerLayer.IsDefault || PerLayer.Any(l => l.IsDefault))
+            problems.Add("a layer's units are not set; expected an array, empty where none is pruned");
+        else
+        {
+            if (PerLayer.Length > layers)
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"there are units of {PerLayer.Length} layers; the model has {layers}"));
+            foreach (var (layer, unit) in PerLayer.SelectMany((l, i) => l.Where(u => u < 0 || u >= units).Take(1).Select(u => (i, u))))
+                problems.Add(string.Create(CultureInfo.InvariantCulture, $"unit {unit} of layer {layer} is outside 0..{units - 1}"));
+        }
+
+        if (problems.Count > 0)
+            throw new ArgumentException($"Pruned units do not fit the model: {string.Join("; ", problems)}.");
     }
 
     private static void Replace(StateDict weights, StateDict? replacement, string name, ImmutableArray<int> units, bool rows)

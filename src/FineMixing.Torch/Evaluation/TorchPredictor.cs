@@ -27,6 +27,7 @@ public sealed class TorchPredictor(ILogger? logger = null) : IPredictor
         var device = Hardware.Device(options.Device);
         var low = Hardware.UseBFloat16(options.Precision, device, logger);
         var encodings = model.Tokenizer.EncodeAll(examples, Math.Min(options.MaxLength, model.Config.MaxPositions), cancellationToken: cancellationToken);
+        SegmentCheck.ThrowIfMissing(model.Config, encodings);
         using var release = new ReleasedMemory();
         using var store = ParameterStore.Load(model.Config, model.Weights, device, low, trainable: false);
         return Logits(store, encodings, options.TokensPerBatch, options.Threads, progress, cancellationToken: cancellationToken);

@@ -3,6 +3,7 @@ using FineMixing.FineTuning;
 using FineMixing.Models;
 using FineMixing.Tokenization;
 using FineMixing.Torch.Models;
+using FineMixing.Torch.Native;
 using Microsoft.Extensions.Logging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -39,6 +40,10 @@ public sealed class EncoderDistillation(ILogger? logger = null)
         var length = Math.Min(options.MaxLength, Math.Min(student.Config.MaxPositions, teacher.Config.MaxPositions));
         var data = student.Tokenizer.EncodeAll([.. texts.Select(t => new TextExample(t, null, 0))], length, cancellationToken: cancellationToken)
             .Select(e => new ModelInput(e, [])).ToArray();
+        using var release = new ReleasedMemory();
+
+        // The caller may be inside no_grad() or inference_mode().
+        using var gradients = inference_mode(false);
         using var source = ParameterStore.Load(teacher.Config, teacher.Weights, device, low, trainable: false);
         using var target = ParameterStore.Load(student.Config, student.Weights, device, low, trainable: true);
         var losses = Run(target, source, data, options, progress, cancellationToken);
@@ -89,7 +94,7 @@ public sealed class EncoderDistillation(ILogger? logger = null)
         FastBert.Logits(student, studentBatch, words.Leaf, dropout, given);
         var mask = studentBatch.Bias is { } bias ? bias.eq(0).to(float32).view(studentBatch.Rows, studentBatch.Tokens, 1) : null;
         var layers = student.Config.Layers;
-        var sum = zeros(1, device: student.Device);
+        var sum = zeros(1, dtype: float32, device: student.Device);
         for (var layer = 1; layer <= layers; layer++)
         {
             var goal = Masked(wanted.HiddenStates[layer * teacher.Config.Layers / layers], mask);

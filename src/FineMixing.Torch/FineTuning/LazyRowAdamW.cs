@@ -87,6 +87,9 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
         });
     }
 
+    // Of the steps between two. A product that is zero stays zero.
+    private float Decay(int from, int to) => _decay[to] == 0 ? 0 : (float)(_decay[to] / _decay[from]);
+
     private void CatchUp(int row)
     {
         var (from, to) = (_done[row], _steps.Count - 1);
@@ -96,7 +99,7 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
         var at = (long)row * _width;
         if (!_touched[row])
         {
-            Scale(_rows + at, (float)(_decay[to] / _decay[from]));
+            Scale(_rows + at, Decay(from, to));
             return;
         }
 
@@ -105,7 +108,7 @@ internal sealed unsafe class LazyRowAdamW : IDisposable
             AdamWKernel.Update(_rows + at, _first + at, _second + at, null, secondGradient: null, lowGradient: false, null, _width, _steps[s]);
         if (exact == to)
             return;
-        Scale(_rows + at, (float)(_decay[to] / _decay[exact]));
+        Scale(_rows + at, Decay(exact, to));
         Scale(_first + at, (float)Math.Pow(AdamWStep.Beta1, to - exact));
         Scale(_second + at, (float)Math.Pow(AdamWStep.Beta2, to - exact));
     }

@@ -30,7 +30,7 @@ internal sealed class TensorAdamW : IParameterUpdate
             _decays.narrow(0, block.Offset, block.Length).fill_(1);
         _wordFirst = zeros_like(store.Words).DetachFromDisposeScope();
         _wordSecond = zeros_like(store.Words).DetachFromDisposeScope();
-        _padding = zeros(64, device: store.Device).DetachFromDisposeScope();
+        _padding = zeros(64, dtype: float32, device: store.Device).DetachFromDisposeScope();
         _lowPadding = _padding.to(bfloat16).DetachFromDisposeScope();
         _wordLeaf = store.Words.detach().requires_grad_(true).DetachFromDisposeScope();
     }

@@ -34,10 +34,13 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
     {
         ArgumentNullException.ThrowIfNull(clean);
         ArgumentNullException.ThrowIfNull(labelled);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
         CheckLabels(start, clean.NumLabels);
         if (labelled.FirstOrDefault(l => l.Probabilities.Length != start.Config.LabelCount) is { } odd)
             throw new ArgumentException($"A soft label has {odd.Probabilities.Length} probabilities, but the model has {start.Config.LabelCount} classes.", nameof(labelled));
         var encodings = start.Tokenizer.EncodeAll([.. labelled.Select(l => new TextExample(l.Text, l.TextPair, 0))], Length(start, options), cancellationToken: cancellationToken);
+        SegmentCheck.ThrowIfMissing(start.Config, encodings);
         var data = Inputs(start, clean.Examples, options).Concat(labelled.Select((l, i) => new ModelInput(encodings[i], [.. l.Probabilities]))).ToArray();
         return Train(start, data, options, null, progress, cancellationToken);
     }
@@ -88,6 +91,9 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
         using var store = ParameterStore.Load(start.Config, start.Weights, device, lowPrecision, trainable: true);
         var snapshot = Snapshots?.For(TrainingKey.Of(start.Config, start.Weights, data, options, lowPrecision, pruned), logger);
         using var mask = pruned is null ? null : new UnitMask(store, pruned);
+
+        // From the first step on.
+        mask?.Apply();
         var losses = TrainingLoop.Run(store, data, options, mask is null ? null : mask.Apply, snapshot, progress, cancellationToken);
         return new FineTuningResult(start with { Weights = store.Save(start.Weights.Location) }, [.. losses]);
     }
@@ -96,7 +102,9 @@ public sealed class TorchFineTuner(ILogger? logger = null) : IFineTuner, IActiva
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
         var encodings = model.Tokenizer.EncodeAll(examples, Length(model, options));
+        SegmentCheck.ThrowIfMissing(model.Config, encodings);
         return [.. examples.Select((e, i) =>
         {
             var target = new float[model.Config.LabelCount];

@@ -21,6 +21,21 @@ internal static class TrainingKey
     /// <param name="pruned">Units kept at zero.</param>
     public static string Of(ModelConfig config, StateDict start, IReadOnlyList<ModelInput> data, FineTuningOptions options, bool lowPrecision, PrunedUnits? pruned)
     {
+        // Records write their numbers as the current culture does.
+        var culture = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        try
+        {
+            return Hash(config, start, data, options, lowPrecision, pruned);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+    }
+
+    private static string Hash(ModelConfig config, StateDict start, IReadOnlyList<ModelInput> data, FineTuningOptions options, bool lowPrecision, PrunedUnits? pruned)
+    {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Text(FormattableString text) => hash.AppendData(Encoding.UTF8.GetBytes(text.ToString(CultureInfo.InvariantCulture) + "\n"));
         void Numbers<T>(ReadOnlySpan<T> values)

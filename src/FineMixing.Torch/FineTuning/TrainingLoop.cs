@@ -80,7 +80,7 @@ internal static class TrainingLoop
     internal static Tensor Backward(ParameterStore store, ModelInput[] inputs, WordRows words, DropoutSource? dropout, int step, int tokensPerPass, bool checkpointing = false, int? batchSize = null)
     {
         var rowsPerPass = Math.Max(1, tokensPerPass / inputs.Max(i => i.Encoding.Length));
-        var sum = zeros(1, device: store.Device);
+        var sum = zeros(1, dtype: float32, device: store.Device);
         var part = 0;
         foreach (var rows in inputs.Chunk(rowsPerPass))
         {

@@ -12,8 +12,10 @@ internal sealed class UnitMask : IDisposable
     private readonly List<(LayerBlocks Layer, Tensor Units)> _pruned = [];
 
     /// <summary>Copies the units' indices to the device, once.</summary>
+    /// <exception cref="ArgumentException">The model has no such units.</exception>
     public UnitMask(ParameterStore store, PrunedUnits pruned)
     {
+        pruned.Check(store.Config.Layers, store.Config.IntermediateSize);
         _store = store;
         for (var i = 0; i < pruned.PerLayer.Length; i++)
         {

@@ -118,6 +118,31 @@ public unsafe class KernelTests
     }
 
     [Fact]
+    public void LazyRows_DecayThatUnderflows_LeavesZero()
+    {
+        // 0.1 to the power of 600 is no number in double precision.
+        const int Rows = 3, Width = 8;
+        float[] rows = [.. Enumerable.Repeat(1f, Rows * Width)];
+        float[] gradient = [.. Enumerable.Repeat(0.1f, Width)];
+        fixed (float* p = rows, g = gradient)
+        {
+            using var update = new LazyRowAdamW(p, Rows, Width, threads: 1);
+            for (var step = 1; step <= 600; step++)
+            {
+                // Row 0 never occurs, row 1 after the product has underflowed, row 2 always.
+                int[] occurring = step == 340 ? [1] : [2];
+                update.CatchUp(occurring);
+                update.Step(occurring, g, AdamWStep.At(step, 0.01, 90, 1));
+            }
+
+            update.Flush();
+        }
+
+        Assert.All(rows, v => Assert.True(float.IsFinite(v)));
+        Assert.Equal(0, rows[0]);
+    }
+
+    [Fact]
     public void BatchPlan_Epoch_CoversEverySampleOnceInSimilarLengths()
     {
         var random = new DeterministicRandom(4);

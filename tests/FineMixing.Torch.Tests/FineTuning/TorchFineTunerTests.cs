@@ -59,6 +59,88 @@ public class TorchFineTunerTests
     }
 
     [Fact]
+    public void FineTune_PrunedUnits_AreZeroFromTheFirstStepOn()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(20, 1));
+        var pruned = new PrunedUnits([[.. Enumerable.Range(0, 40)], [.. Enumerable.Range(10, 30)]]);
+        var once = Quick with { Epochs = 1, BatchSize = 20, Dropout = 0 };
+        var zeroed = tiny.Start with { Weights = pruned.Apply(tiny.Start.Weights, null) };
+        Assert.Equal(new TorchFineTuner().FineTune(zeroed, clean, once, pruned).EpochLosses, new TorchFineTuner().FineTune(tiny.Start, clean, once, pruned).EpochLosses);
+        Assert.NotEqual(new TorchFineTuner().FineTune(zeroed, clean, once, pruned).EpochLosses, new TorchFineTuner().FineTune(tiny.Start, clean, once).EpochLosses);
+    }
+
+    public static TheoryData<PrunedUnits, string> UnfitUnits => new()
+    {
+        { new([[3, 64]]), "unit 64 of layer 0 is outside 0..63" },
+        { new([[], [-1]]), "unit -1 of layer 1 is outside 0..63" },
+        { new([[], [], [1]]), "units of 3 layers; the model has 2" },
+        { new([default, [1]]), "not set" },
+        { new(default), "not set" },
+    };
+
+    [Theory]
+    [MemberData(nameof(UnfitUnits))]
+    public void FineTune_UnitsTheModelLacks_AreNamed(PrunedUnits units, string expected)
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(20, 1));
+        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, Quick, units)).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<ArgumentException>(() => units.Apply(tiny.Start.Weights, null)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void FineTuneAndPredict_PairsForAModelOfOneSegment_NameTheText()
+    {
+        using var tiny = new TinyModel();
+        var single = tiny.Start with { Config = tiny.Start.Config with { TypeVocabularySize = 1 }, Weights = tiny.Start.Weights.Clone() };
+        const string Types = "bert.embeddings.token_type_embeddings.weight";
+        single.Weights.Replace(HostTensor.FromFloat32(Types, [1, 32], single.Weights[Types].ToFloat32().AsSpan(0, 32)));
+        TextExample[] texts = [.. TinyModel.Examples(3, 1), new("one", "two", 1)];
+        var expected = "Text 4 is a pair, but the model has embeddings of 1 segment";
+        Assert.StartsWith(expected, Assert.Throws<ArgumentException>(() => new TorchPredictor().Logits(single, texts)).Message, StringComparison.Ordinal);
+        Assert.StartsWith(expected, Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(single, CleanSet.FromExamples(texts), Quick)).Message, StringComparison.Ordinal);
+        Assert.Equal(3, new TorchPredictor().Logits(single, texts[..3]).Count);
+    }
+
+    [Fact]
+    public void FineTune_BadOptions_AreAllListedBeforeAnythingIsRead()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(4, 1));
+        var bad = Quick with { MaxLength = 2, Epochs = 0 };
+        foreach (var error in new[] { Assert.Throws<ArgumentException>(() => new TorchFineTuner().FineTune(tiny.Start, clean, bad)), Assert.Throws<ArgumentException>(() => new TorchFineTuner().Distill(tiny.Start, clean, [], bad)) })
+        {
+            Assert.Contains("MaxLength is 2", error.Message, StringComparison.Ordinal);
+            Assert.Contains("Epochs is 0", error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void FineTuneAndPredict_DefaultTypeOfTheApplication_ChangesNothing()
+    {
+        using var tiny = new TinyModel();
+        var clean = CleanSet.FromExamples(TinyModel.Examples(20, 1));
+        foreach (var options in new[] { Quick with { Epochs = 2 }, Quick with { Epochs = 2, Shards = 1 } })
+        {
+            var (losses, logits) = (new TorchFineTuner().FineTune(tiny.Start, clean, options).EpochLosses, new TorchPredictor().Logits(tiny.Start, clean.Examples));
+            foreach (var type in new[] { torch.float64, torch.bfloat16 })
+            {
+                torch.set_default_dtype(type);
+                try
+                {
+                    Assert.Equal(losses, new TorchFineTuner().FineTune(tiny.Start, clean, options).EpochLosses);
+                    Assert.Equal(logits, new TorchPredictor().Logits(tiny.Start, clean.Examples));
+                }
+                finally
+                {
+                    torch.set_default_dtype(torch.float32);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void FineTune_PrunedUnits_StayZero()
     {
         using var tiny = new TinyModel();
@@ -191,6 +273,19 @@ public class TorchFineTunerTests
             Assert.Equal(expected, new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Epochs = 1 }).EpochLosses);
         using (torch.inference_mode())
             Assert.Equal(expected, new TorchFineTuner().FineTune(tiny.Start, clean, Quick with { Epochs = 1 }).EpochLosses);
+    }
+
+    [Fact]
+    public void DistillEncoder_InsideNoGradAndInferenceMode_Trains()
+    {
+        using var tiny = new TinyModel();
+        string[] texts = [.. TinyModel.Examples(20, 1).Select(e => e.Text)];
+        IReadOnlyList<double> Losses() => new EncoderDistillation().Distill(tiny.Start, tiny.Start, texts, Quick with { Epochs = 1 }).EpochLosses;
+        var expected = Losses();
+        using (torch.no_grad())
+            Assert.Equal(expected, Losses());
+        using (torch.inference_mode())
+            Assert.Equal(expected, Losses());
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FineMixing.Checkpoints;
 using FineMixing.Datasets;
 using FineMixing.FineTuning;
@@ -42,6 +43,26 @@ public sealed class TrainingSnapshotsTests : IDisposable
         Assert.All(whole.Model.Weights.Tensors, t => Assert.Equal(whole.Model.Weights[t.Name].Bytes, again.Model.Weights[t.Name].Bytes));
         Assert.False(Directory.Exists(Snapshots));
         Assert.Contains(_notes.Lines, l => l.Contains("step 8 of 18", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Key_NumbersWrittenAnotherWay_IsTheSame()
+    {
+        var data = TorchFineTuner.Inputs(_tiny.Start, _clean.Examples, Options);
+        string Key() => TrainingKey.Of(_tiny.Start.Config, _tiny.Start.Weights, data, Options, lowPrecision: false, pruned: null);
+        var (expected, culture) = (Key(), CultureInfo.CurrentCulture);
+        var other = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        other.NumberFormat.NumberDecimalSeparator = ",";
+        try
+        {
+            CultureInfo.CurrentCulture = other;
+            Assert.Equal(expected, Key());
+            Assert.Same(other, CultureInfo.CurrentCulture);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
     }
 
     [Fact]
