@@ -181,6 +181,7 @@ internal static class MaskKernels
     /// <param name="check">Whether all values of both sources are finite is found out on the way; without a check they count as finite.</param>
     /// <param name="finite">False where a NaN or infinity was met.</param>
     /// <returns>How many elements are done: all but fewer than 16.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static unsafe int Select<T, TOffset, TCheck>(in MaskParameters p, TOffset offset, ulong start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, bool streaming, TCheck check, out bool finite)
         where T : unmanaged
         where TOffset : struct, IWordOffset
@@ -225,6 +226,7 @@ internal static class MaskKernels
         return (T*)copy;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static unsafe int SelectBlock<T, TOffset, TCheck>(in LoopConstants constants, in MaskParameters p, TOffset offset, ulong start, T* suspect, T* @base, T* destination, int count, bool streaming, TCheck check, ref Vector256<uint> largest)
         where T : unmanaged
         where TOffset : struct, IWordOffset

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using FineMixing.Checkpoints;
 
 namespace FineMixing.Mixing;
@@ -7,6 +8,7 @@ namespace FineMixing.Mixing;
 /// <param name="Pieces">Runs of elements.</param>
 /// <param name="Mixings">What is done with each.</param>
 /// <param name="File">Where the result goes.</param>
+/// <remarks>Its parts are compiled apart: all in one, as the compiler would have it once it finds out that this is hot, takes six megabytes for a moment.</remarks>
 internal readonly record struct MixingWindow(FilePiece[] Pieces, TensorMixing[] Mixings, OutputFile File)
 {
     public long Offset => Pieces[0].Offset;
@@ -34,6 +36,7 @@ internal readonly record struct MixingWindow(FilePiece[] Pieces, TensorMixing[] 
     }
 
     // The pieces' tensors in a model; empty unless all of them are wanted and lie side by side.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private JointRead Join(ICheckpoint model, MixPlan plan, Func<MixPlan, TensorPlan, TensorInfo?> wanted)
     {
         var read = new JointRead(model);
@@ -46,6 +49,7 @@ internal readonly record struct MixingWindow(FilePiece[] Pieces, TensorMixing[] 
         return read;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Mix(FilePiece place, TensorMixing mixing, Memory<byte> target, bool suspectIsRead, Memory<byte> baseBytes, MixPlan plan, ICheckpoint suspect, ICheckpoint @base, IReadOnlyList<ICheckpoint> others, ChunkBuffers buffers)
     {
         // The result replaces the suspect's bytes: three buffers less to go through the cache.

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Security.Cryptography;
@@ -222,6 +223,7 @@ public sealed class RandomMask
         return SelectEach(done, destination.Length, start, suspect, @base, destination, check) && finite && before;
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private bool SelectEach<T, TCheck>(int from, int to, long start, ReadOnlySpan<T> suspect, ReadOnlySpan<T> @base, Span<T> destination, TCheck check)
         where T : unmanaged
         where TCheck : struct, IFiniteTest

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using FineMixing.Checkpoints;
 using FineMixing.Mixing.Mixers;
 
@@ -36,6 +37,7 @@ internal sealed class TensorMixing
 
     /// <summary>Checks, when asked, and mixes a run of elements; sources that the plan does not read may be empty.</summary>
     /// <exception cref="NonFiniteChunkException">There is a NaN or infinity among the values that are used.</exception>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void Mix(long start, MixInputs inputs, Span<byte> destination, bool checkFinite)
     {
         if (checkFinite && _mixer is IFiniteMixer finite && finite.ChecksWhileMixing(inputs))
