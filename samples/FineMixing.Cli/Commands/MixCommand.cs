@@ -122,10 +122,9 @@ internal static class MixCommand
         Screen.Line("The weights are the same bytes as the manifest says.");
 
         // Configuration and tokenizer are copied from the suspect's folder, which may hold others now than then.
-        var (then, now) = (ProvenanceManifest.Read(manifest).Outputs, result.Manifest!.Outputs);
-        var others = then.Except(now).Concat(now.Except(then)).Select(f => $"'{f.Name}'").Distinct().ToList();
+        var others = ProvenanceManifest.Read(manifest).OutputsThatDiffer(result.Manifest!);
         if (others.Count > 0)
-            Screen.Line($"Files that are not weights differ from those of the manifest: {string.Join(", ", others)}.");
+            Screen.Line($"Files that are not weights differ from those of the manifest: {string.Join(", ", others.Select(name => $"'{name}'"))}.");
     });
 
     /// <summary>Opens suspect, base and further models, in this order, for the work.</summary>

@@ -145,13 +145,10 @@ public static class FileMixing
         var (mixer, options, shardBytes) = MixingManifest.Restore(recorded);
         MixingManifest.CheckInputs(recorded, suspect, @base, others ?? [], ct);
         var result = Mix(mixer, suspect, @base, outputFolder, options, (fileOptions ?? new FileMixingOptions()) with { MaxShardBytes = shardBytes, WriteManifest = true }, others, progress, ct);
-        var (then, now) = (Weights(recorded), Weights(result.Manifest!));
-        var differences = then.Except(now).Concat(now.Except(then)).Select(o => $"'{o.Name}'").Distinct().ToList();
+        var differences = recorded.OutputsThatDiffer(result.Manifest!).Where(CheckpointWriter.IsAnyWeights).Select(name => $"'{name}'").ToList();
         return differences.Count == 0
             ? result
             : throw new InvalidOperationException($"Repeating the manifest of library {recorded.LibraryVersion} with {ProvenanceManifest.CurrentLibraryVersion} gave other bytes in {string.Join(", ", differences)}, now in '{outputFolder}'.");
-
-        static List<HashedFile> Weights(ProvenanceManifest manifest) => [.. manifest.Outputs.Where(o => CheckpointWriter.IsAnyWeights(o.Name))];
     }
 
     // Configuration and tokenizer come from the suspect's folder where the caller names no other.

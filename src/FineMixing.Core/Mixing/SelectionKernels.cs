@@ -15,7 +15,7 @@ internal static class SelectionKernels
         Span<ushort> lanes = stackalloc ushort[MaskKernels.BlockElements + (2 * LaneStep)];
 
         // Streaming stores need whole, aligned cache lines: a first, shorter block ends on such a boundary.
-        var first = nonTemporal ? BytesToAlignment(destination) / elementSize : 0;
+        var first = nonTemporal ? ElementsToAlignment(destination) / elementSize : 0;
         var block = first == 0 ? MaskKernels.BlockElements : first;
         for (var done = 0; done < count;)
         {
@@ -51,12 +51,6 @@ internal static class SelectionKernels
     {
         var missing = (int)(-(nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination)) & 63);
         return missing % sizeof(T) == 0 ? missing / sizeof(T) : -1;
-    }
-
-    private static unsafe int BytesToAlignment(Span<byte> destination)
-    {
-        var address = (nuint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(destination));
-        return (int)((64 - (address & 63)) & 63);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -74,6 +74,13 @@ public sealed record ProvenanceManifest
     /// <summary>The files that were written, the manifest itself excepted.</summary>
     public ImmutableArray<HashedFile> Outputs { get; init; } = [];
 
+    /// <summary>The names of output files that only one of two manifests lists, or whose lengths or hashes differ.</summary>
+    public IReadOnlyList<string> OutputsThatDiffer(ProvenanceManifest other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return [.. Outputs.Except(other.Outputs).Concat(other.Outputs.Except(Outputs)).Select(f => f.Name).Distinct(StringComparer.Ordinal)];
+    }
+
     /// <summary>The version of this library.</summary>
     public static string CurrentLibraryVersion { get; } =
         (typeof(ProvenanceManifest).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown").Split('+')[0];
